@@ -1,0 +1,75 @@
+"""What control publishes for the gateways: one route per endpoint.
+
+A route is packed, sealed with the gateways' key and signed by control, and replaces its predecessor only
+if its `version` is greater. A deleted endpoint leaves a tombstone (`deleted`), so that an old table never
+brings it back.
+"""
+
+import msgspec
+
+from studio import seal
+
+PURPOSE = "route"
+
+# Broker keys. `ROUTES`: hash endpoint id → version (8 bytes, big endian) + box. `LOG`: sorted set endpoint
+# id → change number. `CHANGES`: the change counter; every change is also published on the channel `NUDGE`.
+# `MARKER`: "<incarnation>:<broker run id>" of the table that is complete; absent while one is being built.
+ROUTES = "routes:table"
+LOG = "routes:log"
+CHANGES = "routes:changes"
+MARKER = "routes:marker"
+NUDGE = "routes:nudge"
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An API key that may be used now; revoked ones are not published."""
+
+    id: str
+    digest: bytes
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """A ready instance. `spare` ones (on a node that fell silent) are asked only when no other answers."""
+
+    id: str
+    host: str
+    port: int
+    token: str
+    spare: bool = False
+
+
+class Route(msgspec.Struct, frozen=True):
+    """All a gateway needs to know of an endpoint.
+
+    `status` is the word people see (Live, Stopped, …); `sentence` says why it does not answer, empty while
+    it does. `model` is the name the model server knows, `names` every alias a client may say for it.
+    """
+
+    endpoint: str
+    project: str
+    version: int
+    deleted: bool = False
+    name: str = ""
+    status: str = ""
+    sentence: str = ""
+    model: str = ""
+    names: list[str] = []
+    task: str = "chat"  # or "embedding"
+    experts: list[str] = []  # of a Composition of Experts; empty for a standalone model
+    keys: list[Key] = []
+    upstreams: list[Upstream] = []
+    deadline_seconds: int = 300
+
+
+def pack(route: Route, key: bytes, private: bytes) -> bytes:
+    """The bytes of the hash field: version in clear (the broker's script compares it), then the box."""
+    box = seal.seal(key, msgspec.msgpack.encode(route), PURPOSE)
+    return route.version.to_bytes(8, "big") + seal.sign(private, box)
+
+
+def unpack(raw: bytes, keys: list[bytes], publics: list[bytes]) -> Route:
+    """Raises `studio.seal.Unsealable` or `msgspec.DecodeError` for what control did not write."""
+    route = msgspec.msgpack.decode(seal.unseal(keys, seal.verify(publics, raw[8:]), PURPOSE), type=Route)
+    if route.version != int.from_bytes(raw[:8], "big"):
+        raise seal.Unsealable("version")
+    return route
