@@ -1,0 +1,68 @@
+# One command each. Every target makes .venv by itself from the locks; only Python >= 3.11, git and make are needed.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check lock train browser-all clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+up: $(RUN) ## start everything on this machine and print the address (Ctrl-C stops it)
+	@exec $(VENV)/bin/python manage.py up
+
+test: $(DEV) ## the tests: database tests on PostgreSQL where there is one, then all of them on SQLite
+	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/pytest -n 2 -m "db or postgres"
+	$(VENV)/bin/pytest -n 2
+
+# The checks read the settings but no data: a key of no value, a database in memory.
+check: export STUDIO_SECRET_KEY := only-for-checks
+check: export STUDIO_DATABASE_URL := sqlite://:memory:
+check: $(DEV) ## formatting, lint, types, import floors, migrations, settings
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python manage.py makemigrations --check --dry-run
+	$(VENV)/bin/python manage.py check
+
+browser-all: $(DEV) ## every browser test
+	$(VENV)/bin/pytest tests/browser
+
+RUN_PARTS := --extra cli --extra agent --extra gateway --extra server --extra embedded --group build
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+
+lock: ## write both locks anew (needs uv); LOCK="--upgrade" takes new versions
+	$(COMPILE) $(RUN_PARTS) $(LOCK) -o requirements.txt
+	$(COMPILE) $(RUN_PARTS) --extra dev -c requirements.txt $(LOCK) -o requirements-dev.txt
+
+train: ## train the shipped models anew in a virtual environment of their own
+	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
+	.venv-train/bin/pip install --quiet -r studio/hub/shipped/train/requirements.txt
+	.venv-train/bin/python studio/hub/shipped/train/train.py
+
+clean: ## remove what the tools made; the data folder stays
+	rm -rf $(VENV) .venv-train build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv is several times faster where it works; where it is absent or cannot reach its index, pip does the same.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Studio needs Python 3.11 or newer; this one is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing $(1) into $(VENV) ..."
+	@if command -v uv >/dev/null 2>&1 \
+	  && uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $(1) 2>/dev/null; then :; \
+	else $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+$(RUN): requirements.txt
+	$(call install,requirements.txt)
+	@touch $@
+
+$(DEV): requirements-dev.txt requirements.txt
+	$(call install,requirements-dev.txt)
+	@touch $(RUN) $@

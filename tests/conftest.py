@@ -1,0 +1,188 @@
+"""Fixtures and rules of the whole test run; the programs behind them are started by tests/support."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import alone, postgres
+from tests.support import broker as brokers
+from tests.support.requirements import required
+
+HERE = Path(__file__).parent
+DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
+ALONE_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
+
+
+def on_postgres() -> bool:
+    return os.environ.get("STUDIO_DATABASE_URL", "").startswith("postgres")
+
+
+# --- what runs, and in which order ----------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        _mark_alone(item)
+        _mark_database(item)
+    if not on_postgres():
+        _leave_to_postgres(config, items)
+    alone.put_last(items)
+
+
+def _mark_alone(item: pytest.Item) -> None:
+    for mark, folder in ALONE_FOLDERS.items():
+        if folder in item.path.parents:
+            item.add_marker(mark)
+
+
+def _mark_database(item: pytest.Item) -> None:
+    """`db` and pytest-django's own mark come together; the folders of database tests have both."""
+    in_folder = any(folder in item.path.parents for folder in DATABASE_FOLDERS)
+    has_own = item.get_closest_marker("django_db") is not None
+    if item.get_closest_marker("postgres") and not has_own:
+        item.add_marker(pytest.mark.django_db(transaction=True))
+    elif in_folder and not has_own:
+        item.add_marker(pytest.mark.django_db)
+    if item.get_closest_marker("django_db") and not alone.needs_the_machine(item):
+        item.add_marker(pytest.mark.db)
+
+
+def _leave_to_postgres(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """They belong to the run on PostgreSQL; where it is not installed they are skipped aloud."""
+    theirs = [item for item in items if item.get_closest_marker("postgres")]
+    if postgres.programs() is None:
+        for item in theirs:
+            item.add_marker(pytest.mark.skip(reason="PostgreSQL is not installed"))
+    elif theirs:
+        items[:] = [item for item in items if item not in theirs]
+        config.hook.pytest_deselected(items=theirs)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """Tells each worker of xdist the one lock of this run."""
+    node.workerinput["machine_lock"] = os.path.join(os.environ["STUDIO_DATA_DIR"], "machine.lock")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    return alone.OneWorkerForThem(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    with alone.turn(item, getattr(item.config, "workerinput", {}).get("machine_lock")):
+        return (yield)
+
+
+# --- a skip is counted aloud, and is a failure where nothing may be missing ------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        return
+    if (
+        required()
+        and _skipped(session.config)
+        and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    skipped = _skipped(config)
+    if skipped and required():
+        names = ",".join(sorted(required()))
+        sentence = f"FAILED: {len(skipped)} skipped, and STUDIO_REQUIRE={names} allows no skip."
+        terminalreporter.write_line(sentence, red=True)
+
+
+def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return list(reporter.stats.get("skipped", [])) if reporter else []
+
+
+# --- the broker -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[brokers.Broker]:
+    """One Valkey per worker of the run; see `broker_client` for a clean one."""
+    with brokers.embedded() as started:
+        yield started
+
+
+@pytest.fixture
+def broker_url(broker: brokers.Broker) -> str:
+    """The broker's address as `STUDIO_BROKER_URL` takes it."""
+    return broker.celery_url
+
+
+@pytest.fixture
+def broker_client(broker: brokers.Broker):
+    """A client of the session's broker, emptied for this test."""
+    with broker.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[brokers.Broker]:
+    """`redis-server` over TCP, as in production."""
+    try:
+        with brokers.over_tcp() as started:
+            yield started
+    except LookupError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["embedded", pytest.param("tcp", marks=pytest.mark.redis)])
+def any_broker(request: pytest.FixtureRequest) -> brokers.Broker:
+    """The test runs on both brokers, each emptied for it."""
+    chosen = request.getfixturevalue("broker" if request.param == "embedded" else "redis_server")
+    with chosen.client() as client:
+        client.flushall()
+    return chosen
+
+
+# --- the browser ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A running Chromium; `chromium.new_context()` gives a fresh person in front of it."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("chromium is not on the PATH")
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's synchronous API keeps a loop on this thread, which Django would take for async code.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as playwright:
+            flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+            browser = playwright.chromium.launch(executable_path=program, args=flags)
+            yield browser
+            browser.close()
+    finally:
+        if before is None:
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        else:
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture
+def page(chromium):
+    """One fresh page; what its console says and throws lands in the test's output."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    opened.on("console", lambda message: print(f"console {message.type}: {message.text}"))
+    opened.on("pageerror", lambda error: print(f"page error: {error}"))
+    yield opened
+    context.close()

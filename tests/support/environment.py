@@ -1,0 +1,35 @@
+"""The environment of a test run, set before Django reads its settings (a plugin named in pyproject.toml).
+
+A run never meets the data, the secrets or the broker of the person who starts it: what is set as STUDIO_…
+is taken away, except what says how to test. The processes that a test starts inherit the rest.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+
+import pytest
+
+ABOUT_TESTS = {"STUDIO_REQUIRE", "STUDIO_DATABASE_URL"}
+INHERITED = "STUDIO_TEST_RUN"  # a worker of xdist gets the environment its controller made
+
+
+def _enter() -> str | None:
+    if INHERITED in os.environ:
+        return None
+    for name in [name for name in os.environ if name.startswith("STUDIO_") and name not in ABOUT_TESTS]:
+        del os.environ[name]
+    folder = tempfile.mkdtemp(prefix="studio-tests-", dir="/tmp")
+    os.environ[INHERITED] = os.environ["STUDIO_DATA_DIR"] = folder
+    os.environ["STUDIO_TEST_SQLITE"] = f"{folder}/test.sqlite3"  # a file: in memory there is no WAL
+    os.environ["STUDIO_SECRET_KEY"] = secrets.token_hex(32)
+    return folder
+
+
+own_folder = _enter()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if own_folder:
+        shutil.rmtree(own_folder, ignore_errors=True)
