@@ -1,0 +1,51 @@
+"""The control worker: `celery -A studio worker` and its beat.
+
+Tasks are short, safe to run twice, and take ids. The worker's own connection may block (it waits for
+work); what it sends goes through `studio.enqueue` with its short timeouts.
+"""
+
+import os
+
+from celery import Celery
+from celery.signals import beat_init, worker_ready
+
+from studio import env
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+
+QUEUES = ("placement", "driving", "reports")
+
+app = Celery("studio", broker=env.broker_url())
+app.conf.update(
+    imports=["scheduler.tasks", "endpoints.tasks"],
+    task_ignore_result=True,
+    task_acks_late=False,  # a lost nudge is swept; a task redelivered twice would only cost
+    task_default_queue="driving",
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "socket_timeout": 10,
+        "socket_connect_timeout": 2,
+        "visibility_timeout": 120,
+        "health_check_interval": 5,
+    },
+    beat_schedule={
+        "listen": {"task": "scheduler.tasks.listen", "schedule": 2.0, "options": {"queue": "reports", "expires": 4}},
+        "mend": {"task": "scheduler.tasks.mend", "schedule": 3.0, "options": {"queue": "driving", "expires": 6}},
+        "settle": {"task": "endpoints.tasks.settle", "schedule": 5.0, "options": {"queue": "driving", "expires": 10}},
+    },
+)
+
+
+@worker_ready.connect
+@beat_init.connect
+def _announce(**_: object) -> None:
+    """The supervisor waits for this file, not for a sleep."""
+    ready = env.text("STUDIO_READY_FILE")
+    if ready:
+        with open(ready, "w") as file:
+            file.write(str(os.getpid()))

@@ -1,0 +1,66 @@
+"""Reading tenants and people, for whoever may see them."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from studio.errors import NotFound
+from studio.tenants.models import Membership, Tenant, User
+from studio.tenants.rules import Actor
+
+
+def actor_of(user: User, wanted: str = "", *, address: str = "", request_id: str = "") -> Actor:
+    """The actor behind a signed-in user, with the active tenant: the wanted one (id or name) if it is theirs.
+
+    Falls back to the user's default tenant, then to any they are in.
+    """
+    standing = dict(Membership.objects.filter(user=user).values_list("tenant_id", "role"))
+    actor = Actor(
+        id=user.pk,
+        name=user.username,
+        is_org_admin=user.is_org_admin,
+        is_operator=user.is_staff,
+        tenants=standing,
+        address=address,
+        request_id=request_id,
+    )
+    active = _find(visible(actor), wanted) if wanted else None
+    tenant = active.pk if active else _fallback(user, actor)
+    return Actor(**{name: getattr(actor, name) for name in Actor.__slots__} | {"tenant": tenant})
+
+
+def visible(actor: Actor) -> QuerySet[Tenant]:
+    """The tenants the actor may switch to."""
+    tenants = Tenant.objects.filter(archived_at__isnull=True)
+    return tenants if actor.is_org_admin else tenants.filter(pk__in=list(actor.tenants))
+
+
+def tenant_named(actor: Actor, name_or_id: str) -> Tenant:
+    """Raises `NotFound` for a tenant that is not there or not the actor's."""
+    tenant = _find(visible(actor), name_or_id)
+    if tenant is None:
+        raise NotFound(f"There is no tenant {name_or_id!r} that you belong to.", {"tenant": "unknown tenant"})
+    return tenant
+
+
+def active_tenant(actor: Actor) -> Tenant:
+    """Raises `NotFound` for somebody who is in no tenant at all."""
+    tenant = Tenant.objects.filter(pk=actor.tenant).first() if actor.tenant else None
+    if tenant is None:
+        raise NotFound("You belong to no tenant yet; ask an OrgAdmin to add you to one.")
+    return tenant
+
+
+def _find(tenants: QuerySet[Tenant], name_or_id: str) -> Tenant | None:
+    try:
+        matches = Q(pk=UUID(name_or_id)) | Q(name__iexact=name_or_id)
+    except ValueError:
+        matches = Q(name__iexact=name_or_id)
+    return tenants.filter(matches).first()
+
+
+def _fallback(user: User, actor: Actor) -> UUID | None:
+    mine = visible(actor)
+    chosen = mine.filter(pk=user.default_tenant_id).first() if user.default_tenant_id else None
+    chosen = chosen or mine.filter(pk__in=list(actor.tenants)).first() or mine.first()
+    return chosen.pk if chosen else None

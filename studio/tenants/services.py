@@ -1,0 +1,117 @@
+"""Making tenants and people, and the key each person has for snapi and the REST API."""
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from studio import keyring, seal
+from studio.audit.services import record
+from studio.errors import Conflict, NotSignedIn, invalid_field
+from studio.tenants import selectors
+from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
+from studio.tenants.rules import STUDIO, Actor, Facts, clean_name, leading_role, require
+from studio.unit import unit_of_work
+
+USED_EVERY = timedelta(minutes=1)  # `last_used_at` is written no more often
+
+
+@unit_of_work
+def ensure_organization(*, name: str) -> Organization:
+    """The one organization, made when there is none yet."""
+    return Organization.objects.first() or Organization.objects.create(name=name)
+
+
+@unit_of_work
+def create_tenant(*, actor: Actor, name: str, now: datetime) -> Tenant:
+    require(actor, "tenant.manage", Facts(tenant=None), thing="tenant")
+    name = clean_name("name", name)
+    if Tenant.objects.filter(name__iexact=name).exists():
+        raise Conflict(f"There is a tenant {name!r} already.", {"name": "taken"})
+    tenant = Tenant.objects.create(organization=ensure_organization(name="Studio"), name=name, created_at=now)
+    record(actor, "create", "tenant", tenant.pk, name, tenant=tenant.pk, role=leading_role(actor, Facts(None)))
+    return tenant
+
+
+@unit_of_work
+def create_user(
+    *, actor: Actor, name: str, password: str, tenant: Tenant, role: str = Membership.Role.MEMBER, now: datetime
+) -> User:
+    """A person in a tenant. Raises `Invalid` for a weak password, `Conflict` for a taken name."""
+    facts = Facts(tenant=tenant.pk)
+    require(actor, "user.manage", facts, thing="tenant")
+    name = clean_name("username", name)
+    if User.objects.filter(username__iexact=name).exists():
+        raise Conflict(f"There is a user {name!r} already.", {"username": "taken"})
+    user = User(username=name, default_tenant=tenant, date_joined=now)
+    _set_password(user, password)
+    user.save()
+    Membership.objects.create(user=user, tenant=tenant, role=role)
+    record(actor, "create", "user", user.pk, name, tenant=tenant.pk, role=leading_role(actor, facts))
+    return user
+
+
+@unit_of_work
+def create_first_admin(*, name: str, password: str, operator: bool, now: datetime) -> User:
+    """The first OrgAdmin, made from the command line; tenant `default` comes with them."""
+    organization = ensure_organization(name="Studio")
+    tenant, _ = Tenant.objects.get_or_create(
+        name="default", defaults={"organization": organization, "created_at": now}
+    )
+    user = create_user(actor=STUDIO, name=name, password=password, tenant=tenant, now=now)
+    return set_powers(user=user, org_admin=True, operator=operator)
+
+
+@unit_of_work
+def set_powers(*, user: User, org_admin: bool, operator: bool) -> User:
+    """OrgAdmin and operator, given by the platform itself (first run, command line)."""
+    user.is_org_admin, user.is_staff, user.is_superuser = org_admin, operator, operator
+    user.save(update_fields=["is_org_admin", "is_staff", "is_superuser"])
+    changes: dict[str, object] = {"OrgAdmin": org_admin, "operator": operator}
+    record(STUDIO, "powers", "user", user.pk, user.username, tenant=None, role="platform", changes=changes)
+    return user
+
+
+@unit_of_work
+def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
+    """A new key for the management API; the old one stops working. The value is shown this once."""
+    value = str(uuid.uuid4())
+    PlatformKey.objects.update_or_create(
+        user=user,
+        defaults={
+            "digest": seal.digest(keyring.key_pepper(), value),
+            "prefix": value[:8],
+            "created_at": now,
+            "last_used_at": None,
+        },
+    )
+    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role="owner")
+    return seal.Secret(value)
+
+
+def authenticate_key(value: str, *, wanted_tenant: str, address: str, request_id: str, now: datetime) -> Actor:
+    """The actor behind a platform key. Raises `NotSignedIn` for a key that is not one."""
+    digest = seal.digest(keyring.key_pepper(), value)
+    key = PlatformKey.objects.select_related("user").filter(digest=digest, user__is_active=True).first()
+    if key is None:
+        raise NotSignedIn("This platform API key is not valid; generate a new one in the user menu.")
+    if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
+        PlatformKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    actor = selectors.actor_of(key.user, wanted_tenant, address=address, request_id=request_id)
+    if wanted_tenant:
+        selectors.tenant_named(actor, wanted_tenant)
+    return actor
+
+
+def random_password() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def _set_password(user: User, password: str) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise invalid_field("password", " ".join(error.messages)) from None
+    user.set_password(password)

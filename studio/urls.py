@@ -1,0 +1,23 @@
+"""The doors of the web process. Predictions are not among them: they belong to the gateway."""
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.templatetags.static import static
+from django.urls import path
+from django.views.generic.base import RedirectView
+
+
+@login_not_required
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; nothing else is asked, so that it stays true while the database is away."""
+    return JsonResponse({"status": "ok"})
+
+
+favicon = login_not_required(RedirectView.as_view(url=static("icons/favicon.svg"), permanent=False))
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("favicon.ico", favicon),
+    path("admin/", admin.site.urls),
+]
