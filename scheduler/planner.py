@@ -6,12 +6,17 @@ arguments; in whatever order these come, the plan is the same. An instance needs
 
 **Queue.** Priority (high first), arrival, endpoint, ordinal. What does not fit is passed by what fits.
 
-**Choice of the node.** The narrowest width that fits, in it the tightest node (best fit), ties by name.
-Spreading comes second, and its steps stay within that width:
+**Choice of the node.** The narrowest width that fits, in it the tightest nodes (best fit), of these one without
+this endpoint, ties by name. Only while a single node holds the whole endpoint, so that its loss would take every
+instance, may the next instance leave the tightest nodes, within that width:
 
-1. the tightest partly used node that does not hold the endpoint yet;
+1. the tightest partly used node without this endpoint;
 2. an empty node, if more than `Policy.spare_nodes` whole nodes stay free after it;
-3. the tightest node that fits, although it holds the endpoint.
+3. the tightest node that fits, as without spreading.
+
+One instance elsewhere is what keeps an endpoint alive. Spreading all of them scatters the free RDUs: in synthetic
+fleets at 85 and 95 % load the widest instances then waited 1.1 to 1.6 times as long, and no fewer endpoints
+stood on one node than 1 in 200 (so: 1 in 110; without any spreading: 1 in 20).
 
 **Index.** Nodes are numbered by name; a bucket for each (width, free) is one integer whose bit n says
 "node n is here". The first node of a bucket is its lowest bit and leaving nodes out is a mask, so a decision
@@ -254,16 +259,17 @@ class _Pool:
         return (most, self.nodes[self.free.index(most)].name) if most else (0, "")
 
     def _choose(self, rdus: int, holding: int) -> int | None:
+        """The number of the best node for an endpoint whose nodes are `holding`; None if none fits."""
         for width, buckets in self._buckets.items():
-            fallback = 0
-            for free in range(rdus, width + 1):
-                bucket = buckets[free]
-                fallback = fallback or bucket
-                apart = bucket & ~holding
-                if apart and (free < width or self.whole - 1 > self.spare_nodes):
-                    return _lowest_bit(apart)
-            if fallback:
-                return _lowest_bit(fallback)
+            fitting = [(free, buckets[free]) for free in range(rdus, width + 1) if buckets[free]]
+            if not fitting:
+                continue
+            if holding.bit_count() == 1:
+                for free, bucket in fitting:
+                    if bucket & ~holding and (free < width or self.whole - 1 > self.spare_nodes):
+                        return _lowest_bit(bucket & ~holding)
+            tightest = fitting[0][1]
+            return _lowest_bit(tightest & ~holding or tightest)
         return None
 
     def _shrink(self, number: int, rdus: int) -> None:
