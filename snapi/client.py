@@ -1,0 +1,162 @@
+"""The management REST API as Python methods: one method per verb, JSON in and out.
+
+Every method raises `Refused` for an answer that says no and `Unreachable` for none. Projects, endpoints,
+models, apps and tenants are named by name or id.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+from snapi.config import Settings
+from snapi.errors import Refused, Unreachable, WrongUsage
+from snapi.version import USER_AGENT
+
+if TYPE_CHECKING:
+    import httpx
+
+Json = dict[str, Any]
+
+
+class Client:
+    def __init__(self, settings: Settings) -> None:
+        # Costs twice as much as all else at start-up, and not every command needs it.
+        import httpx  # noqa: PLC0415
+
+        self._host = settings.host
+        self._timeout = settings.timeout
+        headers = {"Authorization": f"Bearer {settings.key}", "User-Agent": USER_AGENT}
+        if settings.tenant:
+            headers["tenant"] = quote(settings.tenant)
+        try:
+            self._http = httpx.Client(headers=headers, verify=settings.verify, timeout=settings.timeout)
+        except (OSError, ValueError, ImportError) as error:
+            # A proxy or a certificate file named in the environment that cannot be used.
+            raise Unreachable(f"The connection cannot be prepared: {error}.") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._http.close()
+
+    # Tenants, apps, models
+
+    def list_tenants(self) -> Json:
+        return self._all("data", "tenants")
+
+    def tenant_info(self, tenant: str | None = None) -> Json:
+        """Without a name: the active tenant."""
+        return self._call("GET", "tenants", tenant or "current")
+
+    def list_apps(self) -> Json:
+        return self._all("apps", "apps")
+
+    def list_models(self, *, app: str | None = None, job_type: str | None = None) -> Json:
+        return self._all("models", "models", query={"app": app, "job_type": job_type})
+
+    def model_info(self, model: str, *, job_type: str | None = None, version: str | None = None) -> Json:
+        return self._call("GET", "models", model, query={"job_type": job_type, "version": version})
+
+    # Projects
+
+    def list_projects(self) -> Json:
+        return self._all("projects", "projects")
+
+    def project_info(self, project: str) -> Json:
+        return self._call("GET", "projects", project)
+
+    def create_project(self, name: str, description: str = "") -> Json:
+        return self._call("POST", "projects", body={"name": name, "description": description})
+
+    # Endpoints
+
+    def list_endpoints(self, project: str | None = None) -> Json:
+        return self._all("endpoints", "endpoints", query={"project": project})
+
+    def endpoint_info(self, endpoint: str, *, project: str | None = None) -> Json:
+        return self._call("GET", "endpoints", endpoint, query={"project": project})
+
+    def create_endpoint(self, spec: Json) -> Json:
+        return self._call("POST", "endpoints", body=spec)
+
+    def plan_endpoint(self, spec: Json) -> Json:
+        """What `create_endpoint` would get now; nothing is changed."""
+        return self._call("POST", "plan", body=spec)
+
+    def update_endpoint(self, endpoint: str, changes: Json, *, project: str | None = None) -> Json:
+        return self._call("PATCH", "endpoints", endpoint, query={"project": project}, body=changes)
+
+    def stop_endpoint(self, endpoint: str, *, project: str | None = None) -> Json:
+        return self._call("POST", "endpoints", endpoint, "stop", query={"project": project})
+
+    def restart_endpoint(self, endpoint: str, *, project: str | None = None) -> Json:
+        return self._call("POST", "endpoints", endpoint, "restart", query={"project": project})
+
+    def delete_endpoint(self, endpoint: str, *, project: str | None = None) -> Json:
+        return self._call("DELETE", "endpoints", endpoint, query={"project": project})
+
+    def list_api_keys(self, endpoint: str, *, project: str | None = None) -> Json:
+        return self._all("api_keys", "endpoints", endpoint, "apikeys", query={"project": project})
+
+    # The wire
+
+    def _all(self, name: str, *path: str, query: Mapping[str, str | None] | None = None) -> Json:
+        """A list with all its pages in one."""
+        wanted = dict(query or {})
+        answer = self._call("GET", *path, query=wanted)
+        rows = self._rows(answer, name)
+        while answer.get("next"):
+            answer = self._call("GET", *path, query={**wanted, "cursor": answer["next"]})
+            rows += self._rows(answer, name)
+        return {**answer, name: rows}
+
+    def _rows(self, answer: Json, name: str) -> list[Json]:
+        rows = answer.get(name)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Unreachable(f"{self._host} answered, but without {name!r}; is it a Studio of this version?")
+        return rows
+
+    def _call(
+        self, method: str, *path: str, query: Mapping[str, str | None] | None = None, body: Json | None = None
+    ) -> Json:
+        import httpx  # noqa: PLC0415
+
+        url = f"{self._host}/api/{'/'.join(map(_path_part, path))}"
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            response = self._http.request(method, url, params=params, json=body)
+        except httpx.TimeoutException:
+            raise Unreachable(f"{self._host} did not answer within {self._timeout:g} seconds.") from None
+        except httpx.HTTPError as error:
+            raise Unreachable(
+                f"{self._host} cannot be reached: {str(error) or type(error).__name__}."
+            ) from None
+        except (httpx.InvalidURL, ValueError) as error:
+            raise WrongUsage(f"{self._host} is not an address that can be asked: {error}.") from None
+        return self._read(response)
+
+    def _read(self, response: "httpx.Response") -> Json:
+        status = response.status_code
+        if 300 <= status < 400:
+            target = response.headers.get("location", "nowhere")
+            raise Unreachable(f"{self._host} redirects to {target}; set the host that answers itself.")
+        try:
+            answer = response.json()
+        except (ValueError, RecursionError):
+            answer = None
+        is_ours = isinstance(answer, dict) and (status < 400 or isinstance(answer.get("message"), str))
+        if not is_ours:
+            kind = response.headers.get("content-type", "no content").split(";")[0]
+            raise Unreachable(
+                f"{self._host} answered {status} with {kind}, which is not Studio's answer; is a proxy in between?"
+            )
+        if status >= 400:
+            raise Refused(status, answer)
+        return dict(answer)
+
+
+def _path_part(value: str) -> str:
+    if value.strip() in {"", ".", ".."}:
+        raise WrongUsage(f"A name or id is needed, not {value!r}.")
+    return quote(value, safe="")

@@ -1,0 +1,107 @@
+"""The endpoint commands' answers as text: documented labels in their documented order."""
+
+from typing import Any
+
+from snapi.output import dash, day, grid, label_block, label_line, section
+from snapi.progress import waiting_lines, words
+
+KEY_COLUMNS = [("API Key", 36), ("Description", 36), ("Created On", 20), ("Owner", 20), ("Status", 20)]
+LIST_COLUMNS = [
+    ("Name", 30),
+    ("Project", 20),
+    ("Model", 30),
+    ("Instances", 9),
+    ("RDU Arch", 8),
+    ("Created On", 12),
+    ("Owner", 12),
+    ("Status", 12),
+]
+PLAN_COLUMNS = [("Instance", 8), ("Node", 16), ("RDUs", 12), ("Waits because", 30)]
+
+
+def info_text(endpoint: dict[str, Any]) -> str:
+    """The label block, then what more there is to say. Old scripts look for the words Status, URL and
+    API Key in each line, so no further line may have them."""
+    rows = [
+        ("ID", endpoint.get("id")),
+        ("Name", endpoint.get("name")),
+        ("Description", endpoint.get("description")),
+        ("Project ID", endpoint.get("project_id")),
+        ("ML App", endpoint.get("ml_app")),
+        ("Model", endpoint.get("model_name")),
+        ("Instances", endpoint.get("instances")),
+        ("URL", endpoint.get("url")),
+        ("API Key", endpoint.get("api_key")),
+        ("Status", words(endpoint.get("status"))),
+        ("Created at", endpoint.get("time_created")),
+        ("Last Updated", endpoint.get("time_updated")),
+        ("API Keys", endpoint.get("api_keys")),
+        ("Hyperparams", endpoint.get("hyperparams") or "None"),
+        ("Arch", endpoint.get("arch")),
+    ]
+    return "\n".join([label_block("Endpoint Info", rows), *_more(endpoint)])
+
+
+def _more(endpoint: dict[str, Any]) -> list[str]:
+    lines = [
+        label_line("Model Version", endpoint.get("model_version")),
+        label_line("Owner", endpoint.get("owner")),
+        label_line(
+            "Ready", f"{endpoint.get('instances_ready')} of {endpoint.get('instances_wanted')} instances"
+        ),
+    ]
+    if endpoint.get("status_reason"):
+        lines.append(label_line("Reason", endpoint["status_reason"]))
+    return [*lines, *(label_line("Waiting", line) for line in waiting_lines(endpoint))]
+
+
+def list_text(answer: dict[str, Any], project: str | None) -> str:
+    title = f"List of Endpoints for Project {project}" if project else "List of Endpoints"
+    return f"{section(title)}\n{grid(LIST_COLUMNS, map(_list_row, answer['endpoints']))}"
+
+
+def _list_row(endpoint: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        endpoint.get("name"),
+        endpoint.get("project_name"),
+        endpoint.get("model_name"),
+        endpoint.get("instances"),
+        endpoint.get("arch"),
+        day(endpoint.get("time_created")),
+        endpoint.get("owner"),
+        words(endpoint.get("status")),
+    )
+
+
+def api_keys_text(answer: dict[str, Any], endpoint: str) -> str:
+    rows = [
+        (
+            key.get("api_key"),
+            key.get("description"),
+            day(key.get("time_created")),
+            key.get("user_id"),
+            "Active" if key.get("status") == "Live" else key.get("status"),
+        )
+        for key in answer["api_keys"]
+    ]
+    return f"{section(f'List of API Keys for Endpoint {endpoint}')}\n{grid(KEY_COLUMNS, rows)}"
+
+
+def plan_text(plan: dict[str, Any]) -> str:
+    rows = [
+        ("Model", plan.get("model_name")),
+        ("Model Version", plan.get("model_version")),
+        ("Arch", plan.get("arch")),
+        ("RDUs per instance", plan.get("rdus_per_instance")),
+        ("RDUs for all instances", plan.get("rdus_required")),
+        ("Total RDUs", plan.get("rdus_total")),
+        ("Available RDUs", plan.get("rdus_available")),
+        ("Widest free block in a single node", plan.get("widest_free")),
+    ]
+    placed = [(row.get("instance"), row.get("node"), _rdu_list(row), "") for row in plan.get("placed") or []]
+    waiting = [(row.get("instance"), "-", "-", row.get("sentence")) for row in plan.get("waiting") or []]
+    return f"{label_block('Endpoint Plan', rows)}\n{grid(PLAN_COLUMNS, placed + waiting)}"
+
+
+def _rdu_list(row: dict[str, Any]) -> object:
+    return dash(", ".join(map(str, row.get("rdus") or [])))

@@ -1,0 +1,38 @@
+"""Options that several commands share, spelled once. Underscores and dashes are the same (see `main`)."""
+
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly what the REST API answers.")]
+
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", "-p", metavar="NAME|ID", help="The project, by name or id.")
+]
+RequiredProject = Annotated[
+    str, typer.Option("--project", "-p", metavar="NAME|ID", help="The project, by name or id.")
+]
+EndpointOption = Annotated[
+    str, typer.Option("--endpoint", "-e", metavar="NAME|ID", help="The endpoint, by name or id.")
+]
+EndpointNameOption = Annotated[
+    str, typer.Option("--endpoint_name", "-n", metavar="NAME", help="Name of the new endpoint.")
+]
+DescriptionOption = Annotated[str | None, typer.Option("--description", "-d", help="A description.")]
+ModelOption = Annotated[
+    str, typer.Option("--model-checkpoint", "-m", metavar="NAME|ID", help="The model to deploy.")
+]
+ModelVersionOption = Annotated[
+    str | None,
+    typer.Option("--model-version", metavar="NUMBER", help="Version of the model; else the newest."),
+]
+ArchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--arch", "-a", metavar="ARCH", help="RDU generation, e.g. SN40L; else the recommended one."
+    ),
+]
+HyperparamsOption = Annotated[
+    str | None,
+    typer.Option(metavar="JSON", help="""Model parameters, e.g. '{"model_parallel_rdus": "8"}'."""),
+]
