@@ -154,6 +154,17 @@ def _verdict(actor: Actor, action: str, facts: Facts) -> Verdict:
     return YES if YES in verdicts else NO if NO in verdicts else HIDDEN
 
 
+def share_of(actor: Actor, tenant: UUID, *accesses: str) -> Role | None:
+    """The best role that *General access* of a thing (and of its project) gives the actor."""
+    given = set()
+    for access in accesses:
+        if access == "all_viewer":
+            given.add(Role.VIEWER)
+        elif tenant in actor.tenants and access in ("tenant_viewer", "tenant_editor"):
+            given.add(Role.EDITOR if access == "tenant_editor" else Role.VIEWER)
+    return Role.EDITOR if Role.EDITOR in given else Role.VIEWER if given else None
+
+
 # ----- names ----------------------------------------------------------------------------------------------
 
 NAME_RULE = "1 to 63 letters, digits, spaces, - or _"

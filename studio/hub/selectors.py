@@ -1,0 +1,126 @@
+"""Reading the Model Hub: models the actor may see and deploy, grouped as the picker shows them."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from studio.errors import NotFound, invalid_field
+from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
+from studio.hub.rules import read_arch
+from studio.tenants.rules import Actor, Facts, share_of
+
+BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
+COMPOSITE_GENERATION = "SN40L"  # Compositions of Experts run on this one only
+
+
+def facts(actor: Actor, model: Model) -> Facts:
+    if model.tenant_id is None:
+        return Facts(tenant=None, provided=True)
+    return Facts(
+        tenant=model.tenant_id,
+        owners=frozenset({model.owner_id} if model.owner_id else ()),
+        share=share_of(actor, model.tenant_id, model.general_access),
+    )
+
+
+def visible(actor: Actor) -> QuerySet[Model]:
+    """The provider's models, the actor's own, and those shared with them; by name."""
+    models = Model.objects.select_related("app", "owner").prefetch_related("versions", "deploy_options")
+    if actor.is_org_admin:
+        return models.order_by("name", "id")
+    administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
+    shared = Q(general_access__in=["tenant_viewer", "tenant_editor"], tenant__in=list(actor.tenants))
+    return models.filter(
+        Q(tenant=None) | Q(owner=actor.id) | Q(tenant__in=administered) | Q(general_access="all_viewer") | shared
+    ).order_by("name", "id")
+
+
+def model_named(actor: Actor, name_or_id: str) -> Model:
+    """By id or name; the actor's own before the provider's. Raises `NotFound` at `model_checkpoint`."""
+    wanted = name_or_id.strip()
+    try:
+        matches = Q(pk=UUID(wanted)) | Q(name__iexact=wanted)
+    except ValueError:
+        matches = Q(name__iexact=wanted)
+    found = sorted(visible(actor).filter(matches), key=lambda model: (model.owner_id != actor.id, model.is_provided))
+    if not found:
+        raise NotFound(f"There is no model {wanted!r}.", {"model_checkpoint": f"There is no model {wanted!r}."})
+    return found[0]
+
+
+def version_of(model: Model, number: str | int | None) -> ModelVersion:
+    """The version asked for, the newest when none is. Raises `Invalid` at `model_version`."""
+    versions = sorted(model.versions.all(), key=lambda version: -version.number)
+    if number in (None, ""):
+        if versions:
+            return versions[0]
+    else:
+        for version in versions:
+            if str(version.number) == str(number).strip():
+                return version
+    names = ", ".join(str(version.number) for version in reversed(versions)) or "none"
+    raise invalid_field("model_version", f"{model.name} has no version {str(number)!r}; there are: {names}.")
+
+
+def newest_runtime() -> RuntimeVersion:
+    found = RuntimeVersion.objects.select_related("runtime").order_by("runtime__name", "number").first()
+    if found is None:
+        raise NotFound("No runtime is installed; an operator adds one in the administration.")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Deployable:
+    """A model as the *Select model* drop-down lists it. `refusal` says why it cannot be chosen."""
+
+    model: Model
+    group: str  # "My models", "Shared models" or "<Provider> models"
+    refusal: str
+
+
+def deployable_models(actor: Actor, app: MLApp | None = None) -> list[Deployable]:
+    """Every model of the ML App (all without one), grouped and in the order of the drop-down."""
+    models = visible(actor).filter(app=app) if app else visible(actor)
+    found = [Deployable(model, _group(actor, model), _refusal(model)) for model in models]
+    order = {"My models": 0, "Shared models": 1}
+    return sorted(found, key=lambda item: (order.get(item.group, 2), item.model.name.lower()))
+
+
+def options_of(model: Model) -> list[DeployOption]:
+    """Where the model can be deployed, in its own order of preference. Empty for a Base model."""
+    if model.is_base:
+        return []
+    options = sorted(model.deploy_options.all(), key=lambda option: option.rank)
+    if model.app.composite:
+        return [option for option in options if option.generation_id == COMPOSITE_GENERATION]
+    return options
+
+
+def option_for(model: Model, arch: str) -> tuple[DeployOption, int]:
+    """(deploy option, least node width) for an `--arch`. Raises `Invalid` at `model_checkpoint` or `rdu_arch`."""
+    options = options_of(model)
+    if not options:
+        raise invalid_field("model_checkpoint", _refusal(model) or f"{model.name} cannot be deployed.")
+    code, width = read_arch(arch, Generation.objects.values_list("code", flat=True))
+    for option in options:
+        if option.generation_id == code:
+            return option, width
+    names = ", ".join(option.generation_id for option in options)
+    raise invalid_field("rdu_arch", f"{model.name} cannot be deployed on {code}; it can on: {names}.")
+
+
+def apps() -> QuerySet[MLApp]:
+    return MLApp.objects.order_by("name")
+
+
+def _group(actor: Actor, model: Model) -> str:
+    if model.is_provided:
+        return f"{model.publisher} models"
+    return "My models" if model.owner_id == actor.id else "Shared models"
+
+
+def _refusal(model: Model) -> str:
+    if model.is_base:
+        return BASE_SENTENCE
+    return "" if model.deploy_options.all() else f"{model.name} lists no RDU generation it can be deployed on."

@@ -1,0 +1,115 @@
+"""Filling the hub: the shipped catalogue with its built-in runtime, and generations."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from studio.errors import Invalid
+from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
+from studio.hub.rules import check_manifest, check_template
+from studio.unit import unit_of_work
+
+GENERATIONS = ("SN40L", "SN30", "SN20", "SN10")
+
+BUILT_IN: dict[str, Any] = {
+    "argv": [
+        "{python}", "-m", "scheduler.agent.serve",
+        "--model", "{gguf}", "--host", "{host}", "--port", "{port}", "--alias", "{name}",
+    ],
+    "token_file_env": "STUDIO_INSTANCE_TOKEN_FILE",
+    "health_path": "/health",
+    "warmup_path": "/v1/completions",
+    "metrics_path": "/metrics",
+    "in_flight_metrics": ["llamacpp:requests_processing", "llamacpp:requests_deferred"],
+    "start_seconds": 60,
+    "stop_seconds": 3,
+}  # fmt: skip
+BUILT_IN_NAME = "built-in"
+BUILT_IN_VERSIONS = {
+    1: ({}, "llama.cpp server, four requests at a time."),
+    2: ({"STUDIO_SERVE_PARALLEL": "8"}, "Eight requests at a time."),
+}
+
+
+@unit_of_work
+def import_catalogue(*, store: Path, now: datetime) -> None:
+    """Make the hub's rows from `<store>/catalogue.json`. Repeatable: what is there already is brought up to date.
+
+    Raises `Invalid` when the catalogue or a manifest is missing or malformed.
+    """
+    catalogue = _read_json(store / "catalogue.json")
+    for rank, code in enumerate(GENERATIONS):
+        Generation.objects.get_or_create(code=code, defaults={"rank": rank})
+    _import_runtime()
+    for app in catalogue["apps"]:
+        MLApp.objects.update_or_create(
+            name=app["name"],
+            defaults={
+                "description": app.get("description", ""),
+                "composite": app.get("composite", False),
+                "task": app.get("task", MLApp.Task.CHAT),
+            },
+        )
+    for model in catalogue["models"]:
+        _import_model(store, model, catalogue["provider"], now)
+
+
+def _import_runtime() -> None:
+    check_template(BUILT_IN["argv"])
+    runtime, _ = Runtime.objects.update_or_create(name=BUILT_IN_NAME, defaults=BUILT_IN)
+    for number, (variables, notes) in BUILT_IN_VERSIONS.items():
+        RuntimeVersion.objects.update_or_create(
+            runtime=runtime, number=number, defaults={"env": variables, "notes": notes}
+        )
+
+
+def _import_model(store: Path, entry: dict[str, Any], provider: str, now: datetime) -> None:
+    card = store / entry["slug"] / "card.md"
+    model, _ = Model.objects.update_or_create(
+        name=entry["name"],
+        tenant=None,
+        defaults={
+            "app": MLApp.objects.get(name=entry["app"]),
+            "aliases": entry.get("aliases", []),
+            "description": entry["description"],
+            "card": card.read_text() if card.exists() else "",
+            "architecture": entry.get("architecture", ""),
+            "field_of_application": entry.get("field_of_application", "language"),
+            "publisher": provider,
+            "dataset": entry.get("dataset", {}),
+            "is_base": entry.get("base", False),
+        },
+    )
+    for version in entry["versions"]:
+        _import_version(store, model, version, now)
+    for rank, option in enumerate(entry.get("deploy", [])):
+        DeployOption.objects.update_or_create(
+            model=model,
+            generation_id=option["generation"],
+            defaults={"rank": rank, "rdus": option.get("rdus", 1), "params": option.get("params", [])},
+        )
+
+
+def _import_version(store: Path, model: Model, entry: dict[str, Any], now: datetime) -> None:
+    manifest = _read_json(store / entry["path"] / "manifest.json")["files"]
+    check_manifest(manifest)
+    facts = {
+        "path": entry["path"],
+        "manifest": manifest,
+        "steps": entry.get("steps", 0),
+        "validation_loss": entry.get("validation_loss"),
+        "validation_accuracy": entry.get("validation_accuracy"),
+        "context_length": entry.get("context_length", 512),
+        "notes": entry.get("notes", ""),
+    }
+    ModelVersion.objects.update_or_create(
+        model=model, number=entry["number"], defaults=facts, create_defaults={**facts, "created_at": now}
+    )
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise Invalid(f"{path.name} of {path.parent.name} cannot be read: {error}") from None

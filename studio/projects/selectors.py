@@ -1,0 +1,61 @@
+"""Reading projects: only what the actor may see."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from studio.errors import NotFound
+from studio.projects.models import Project
+from studio.tenants.rules import Actor, Facts, share_of
+
+
+def facts(actor: Actor, project: Project) -> Facts:
+    return Facts(
+        tenant=project.tenant_id,
+        owners=frozenset({project.owner_id}),
+        share=share_of(actor, project.tenant_id, project.general_access),
+    )
+
+
+def open_to(actor: Actor, prefix: str = "") -> Q:
+    """The condition that a project (at `prefix`, e.g. "project__") may be seen by the actor."""
+    if actor.is_org_admin:
+        return Q()
+    administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
+    shared = Q(
+        **{f"{prefix}tenant__in": list(actor.tenants), f"{prefix}general_access__in": ["tenant_viewer", "tenant_editor"]}
+    )
+    return (
+        Q(**{f"{prefix}owner": actor.id})
+        | Q(**{f"{prefix}tenant__in": administered})
+        | Q(**{f"{prefix}general_access": "all_viewer"})
+        | shared
+    )
+
+
+def visible(actor: Actor) -> QuerySet[Project]:
+    """Projects of the active tenant, and those of others that are open to all, by name."""
+    here = Q(tenant=actor.tenant) | Q(general_access="all_viewer")
+    return (
+        Project.objects.filter(here, open_to(actor), deleted_at__isnull=True)
+        .select_related("owner", "tenant")
+        .order_by("name", "id")
+    )
+
+
+def named(actor: Actor, name_or_id: str) -> Project:
+    """By id in any tenant the actor may see into, by name in the active one. Raises `NotFound`."""
+    found = None
+    try:
+        by_id = Q(pk=UUID(name_or_id))
+    except ValueError:
+        found = visible(actor).filter(name__iexact=name_or_id, tenant=actor.tenant).first()
+    else:
+        found = (
+            Project.objects.filter(by_id, open_to(actor), deleted_at__isnull=True)
+            .select_related("owner", "tenant")
+            .first()
+        )
+    if found is None:
+        raise NotFound(f"There is no project {name_or_id!r}.", {"project": "unknown project"})
+    return found
