@@ -9,7 +9,6 @@ import pytest
 
 from tests.support import alone, postgres
 from tests.support import broker as brokers
-from tests.support.requirements import required
 
 HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
@@ -77,34 +76,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 def pytest_runtest_protocol(item: pytest.Item):
     with alone.turn(item, getattr(item.config, "workerinput", {}).get("machine_lock")):
         return (yield)
-
-
-# --- a skip is counted aloud, and is a failure where nothing may be missing ------------------------------
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workerinput"):
-        return
-    if (
-        required()
-        and _skipped(session.config)
-        and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
-    ):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
-    skipped = _skipped(config)
-    if skipped and required():
-        names = ",".join(sorted(required()))
-        sentence = f"FAILED: {len(skipped)} skipped, and STUDIO_REQUIRE={names} allows no skip."
-        terminalreporter.write_line(sentence, red=True)
-
-
-def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return list(reporter.stats.get("skipped", [])) if reporter else []
 
 
 # --- the broker -----------------------------------------------------------------------------------------
