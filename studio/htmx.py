@@ -1,0 +1,153 @@
+"""The kit of the doors for people: pages and their parts, the dance of the dialogs, refusals.
+
+One address serves the whole page to a browser and a named part of it to htmx. A dialog's form that breaks a
+rule comes back as its own inside (422); its success is an event that the page hears: `dialog-done`, a
+`notice`, and whatever changed. Without JavaScript the same form stands on a page and success is a redirect.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+from django_htmx.middleware import HtmxDetails
+
+from studio.errors import Refusal
+from studio.tenants import selectors as tenants
+from studio.tenants.models import Tenant
+from studio.tenants.rules import Actor
+
+
+class Request(HttpRequest):
+    """A request as our middleware hands it to a view."""
+
+    actor: Actor
+    now: datetime
+    id: str
+    htmx: HtmxDetails
+
+
+# ----- pages and parts ------------------------------------------------------------------------------------
+
+
+def page(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, part: str = "", status: int = 200
+) -> HttpResponse:
+    """The page; to htmx only its named partial `part`, if one is named."""
+    name = f"{template}#{part}" if part and wants_part(request) else template
+    response = render(request, name, dict(context), status=status)
+    patch_vary_headers(response, ["HX-Request", "Cookie"])
+    add_never_cache_headers(response)  # the Back button must not bring out what somebody signed out of
+    return response
+
+
+def wants_part(request: HttpRequest) -> bool:
+    """Whether htmx asks for a fragment; coming back through the history it wants the whole page."""
+    details: HtmxDetails = request.htmx  # type: ignore[attr-defined]
+    return bool(details) and not details.history_restore_request
+
+
+def faulty(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The inside of a dialog again, with what was typed and what is wrong with it."""
+    return page(request, template, context, part="dialog", status=422)
+
+
+def done(
+    request: HttpRequest, *, to: str, say: str = "", events: Iterable[str] = (), leave: bool = False
+) -> HttpResponse:
+    """A form's success. `to` is where the plain page goes; in a dialog that only happens with `leave`."""
+    if not wants_part(request):
+        _say_later(request, say)
+        return HttpResponseRedirect(to)
+    if leave:
+        _say_later(request, say)
+        return HttpResponseClientRedirect(to)
+    response = HttpResponse(status=204)
+    for event in ("dialog-done", *events):
+        trigger_client_event(response, event)
+    return notice(response, say) if say else response
+
+
+def notice(response: HttpResponse, text: str, kind: str = "done") -> HttpResponse:
+    """Something said in passing; the page shows it and reads it out."""
+    return trigger_client_event(response, "notice", {"text": text, "kind": kind})
+
+
+def _say_later(request: HttpRequest, say: str) -> None:
+    if say:
+        messages.success(request, say)
+
+
+# ----- refusals -------------------------------------------------------------------------------------------
+
+
+def blame(form: BaseForm, refusal: Refusal, names: Mapping[str, str] | None = None) -> None:
+    """Put a service's refusal where it belongs: at its fields, else on top of the form.
+
+    `names` translates the service's field names into the form's, where they differ.
+    """
+    at_fields = {(names or {}).get(name, name): text for name, text in refusal.fields.items()}
+    known = {name: text for name, text in at_fields.items() if name in form.fields}
+    for name, text in known.items():
+        form.add_error(name, text)
+    if not known:
+        form.add_error(None, refusal.sentence)
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """A refusal that belongs to no form: a notice to htmx, a page to a browser."""
+    if getattr(request, "htmx", None) and wants_part(request):
+        return notice(HttpResponse(status=refusal.status), refusal.sentence, "refused")
+    if request.path.startswith("/api/"):
+        body = json.dumps(refusal.as_json())
+        return HttpResponse(body, status=refusal.status, content_type="application/json")
+    return page(request, "frame/refused.html", {"refusal": refusal}, status=refusal.status)
+
+
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """Whoever asked for a part of a page is not signed in any more: the page says so and offers the way."""
+    return trigger_client_event(HttpResponse(status=401), "signed-out")
+
+
+# ----- the frame ------------------------------------------------------------------------------------------
+
+
+class Frame:
+    """What stands around every page. Looked up only where a template uses it: fragments have no frame."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    @property
+    def actor(self) -> Actor | None:
+        return getattr(self.request, "actor", None)
+
+    @cached_property
+    def tenants(self) -> list[Tenant]:
+        return list(tenants.visible(self.actor).order_by("name")) if self.actor else []
+
+    @cached_property
+    def tenant(self) -> Tenant | None:
+        return next((each for each in self.tenants if self.actor and each.pk == self.actor.tenant), None)
+
+    @property
+    def theme(self) -> str:
+        return getattr(getattr(self.request, "user", None), "theme", "system")
+
+    @property
+    def section(self) -> str:
+        """The entry of the left menu that this page belongs to."""
+        first = self.request.path.strip("/").partition("/")[0]
+        return {"": "dashboard", "endpoints": "projects"}.get(first, first)
+
+
+def frame(request: HttpRequest) -> dict[str, Frame]:
+    """The context processor behind `{{ frame }}`."""
+    return {"frame": Frame(request)}
