@@ -88,7 +88,7 @@ def read_file() -> dict[str, str]:
 def save(changes: Mapping[str, str]) -> Path:
     """Write `config.json` with these values changed: a new file in the old one's place, or nothing."""
     path = folder() / "config.json"
-    content = json.dumps(DEFAULTS | read_file() | changes, indent=2) + "\n"
+    content = json.dumps(DEFAULTS | read_file() | dict(changes), indent=2) + "\n"
     draft = path.with_name(f".config.json.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -98,9 +98,11 @@ def plan_text(plan: dict[str, Any]) -> str:
         ("Available RDUs", plan.get("rdus_available")),
         ("Widest free block in a single node", plan.get("widest_free")),
     ]
-    placed = [(row.get("instance"), row.get("node"), _rdu_list(row), "") for row in plan.get("placed") or []]
-    waiting = [(row.get("instance"), "-", "-", row.get("sentence")) for row in plan.get("waiting") or []]
-    return f"{label_block('Endpoint Plan', rows)}\n{grid(PLAN_COLUMNS, placed + waiting)}"
+    table: list[tuple[object, ...]] = [
+        (row.get("instance"), row.get("node"), _rdu_list(row), "") for row in plan.get("placed") or []
+    ]
+    table += [(row.get("instance"), "-", "-", row.get("sentence")) for row in plan.get("waiting") or []]
+    return f"{label_block('Endpoint Plan', rows)}\n{grid(PLAN_COLUMNS, table)}"
 
 
 def _rdu_list(row: dict[str, Any]) -> object:
