@@ -21,7 +21,7 @@ Json = dict[str, Any]
 class Client:
     def __init__(self, settings: Settings) -> None:
         # Costs twice as much as all else at start-up, and not every command needs it.
-        import httpx
+        import httpx  # noqa: PLC0415
 
         self._host = settings.host
         self._timeout = settings.timeout
@@ -120,7 +120,7 @@ class Client:
     def _call(
         self, method: str, *path: str, query: Mapping[str, str | None] | None = None, body: Json | None = None
     ) -> Json:
-        import httpx
+        import httpx  # noqa: PLC0415
 
         url = f"{self._host}/api/{'/'.join(map(_path_part, path))}"
         params = {name: value for name, value in (query or {}).items() if value is not None}

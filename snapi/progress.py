@@ -77,8 +77,8 @@ def _screen() -> Iterator[Callable[[str], None]]:
         yield _changed_lines()
         return
     # Only a wait on a terminal needs it.
-    from rich.console import Console
-    from rich.text import Text
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     with Console(stderr=True).status("") as status:
         yield lambda text: status.update(Text(text))

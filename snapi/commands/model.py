@@ -92,6 +92,6 @@ def _info_text(model: dict[str, Any]) -> str:
 
 def _hyperparameters(hyperparams: dict[str, Any]) -> str:
     # Only this command needs it, and it takes its time to load.
-    import pprint
+    import pprint  # noqa: PLC0415
 
     return pprint.pformat({job_type: {} for job_type in JOB_TYPES} | hyperparams, indent=2)
