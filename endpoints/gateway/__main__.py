@@ -1,0 +1,116 @@
+"""`python -m endpoints.gateway`: serves until SIGTERM or SIGINT.
+
+At a stop nothing new is accepted; requests under way may finish for STUDIO_STOP_SECONDS, then each ends with
+an error of its own format. Exit code 0; 1 with one sentence when a setting or the address cannot be used.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+
+import structlog
+import uvicorn
+import uvloop
+from prometheus_client import start_http_server
+
+from endpoints.gateway import settings as told
+from endpoints.gateway.app import Gateway
+from endpoints.gateway.settings import Settings
+from studio.env import BadSetting
+
+BACKLOG = 2048
+IDLE_SECONDS = 75  # a client's idle connection is kept this long
+LAST_WORDS_SECONDS = 2
+
+
+def main() -> None:
+    _configure_log()
+    settings = told.from_environment()
+    listener = _listen(settings.host, settings.port)
+    # uvicorn raises the signal again once it has stopped; that it has stopped is all we wanted of it.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    uvloop.run(_serve(settings, listener))
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with our way of stopping: streams get their time, and then a last word."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, stop_seconds: int) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._stop_seconds = stop_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        stopping = asyncio.get_running_loop().call_later(self._stop_seconds, self._gateway.running.stop)
+        await super().shutdown(sockets)
+        stopping.cancel()
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with Gateway.opened(settings) as gateway:
+        _serve_metrics(settings, gateway)
+        config = uvicorn.Config(
+            gateway,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=settings.stop_seconds + LAST_WORDS_SECONDS,
+        )
+        structlog.get_logger().info("gateway listens", host=settings.host, port=settings.port)
+        await Server(config, gateway, settings.stop_seconds).serve(sockets=[listener])
+
+
+def _serve_metrics(settings: Settings, gateway: Gateway) -> None:
+    """`/metrics` on a port of its own, so that no client of the platform reads who uses what."""
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.metrics_host, gateway.meter.registry)
+    except OSError as error:
+        raise BadSetting(_cannot_listen(settings.metrics_host, settings.metrics_port, error)) from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises BadSetting where the address is taken or not ours."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise BadSetting(_cannot_listen(host, port, error)) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    return f"The gateway cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}."
+
+
+def _configure_log() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The gateway: predictions here, every other path to the front.
+
+A prediction is one function, `Gateway.predict`, read from top to bottom: path, key, route, body, instance,
+answer. It touches no database, and no broker either: routes are in memory.
+"""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+
+from endpoints.gateway import asgi, errors, paths
+from endpoints.gateway.asgi import ClientGone, Receive, Reply, Running, Scope, Send
+from endpoints.gateway.follower import Follower
+from endpoints.gateway.formats import openai
+from endpoints.gateway.front import Front
+from endpoints.gateway.meter import CLIENT_GONE, Meter, Prediction
+from endpoints.gateway.paths import Match
+from endpoints.gateway.routes import Holder, RouteTable
+from endpoints.gateway.settings import Settings
+from endpoints.gateway.upstream import Upstreams
+from endpoints.wire import Route
+
+SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+KEEP_ALIVE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the instance that closes first
+
+
+class Gateway:
+    """The ASGI application. Made by `opened`, which also follows the broker."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+        self._settings = settings
+        self.table = RouteTable()
+        self.running = Running()
+        self.meter = Meter(settings.log_share)
+        self.follower = Follower(settings.broker_url, settings.seals, self.table)
+        self.upstreams = Upstreams(self.table, session)
+        self.front = Front(settings.web_socket, self.running) if settings.web_socket else None
+        self._watch_gauges()
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, settings: Settings) -> AsyncIterator["Gateway"]:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, use_dns_cache=True)
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            gateway = cls(settings, session)
+            following = asyncio.create_task(gateway.follower.run())
+            try:
+                yield gateway
+            finally:
+                following.cancel()
+                with suppress(asyncio.CancelledError):
+                    await following
+                await gateway.upstreams.fleet.close()
+                if gateway.front is not None:
+                    await gateway.front.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"the gateway speaks HTTP only, not {scope['type']}")
+        path = scope["path"]
+        if paths.is_own(path):
+            await self._answer(scope, receive, send)
+        elif path in {"/healthz", "/readyz"}:
+            await self._health(path, send)
+        elif self.front is not None:
+            await self.front(scope, receive, send)
+        else:
+            await self._nothing_here(scope, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the prediction and says what ended it early, in the words of its API."""
+        headers = dict(scope["headers"])
+        prediction = Prediction(_request_id(headers.get(b"x-request-id")))
+        found = paths.match(scope["path"])
+        reply = Reply(send, found.dialect if found else paths.voice(scope["path"]), prediction.stamps)
+        try:
+            if found is None:
+                raise errors.no_path(scope["path"])
+            await self.predict(found, scope["method"], headers, receive, reply, prediction)
+            prediction.status = reply.status
+        except errors.Refused as refused:
+            prediction.status = refused.status
+            await reply.refuse(refused)
+        except ClientGone:
+            prediction.status = CLIENT_GONE
+        finally:
+            if prediction.endpoint:
+                self.meter.account(prediction)
+
+    async def predict(
+        self,
+        found: Match,
+        method: str,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        reply: Reply,
+        prediction: Prediction,
+    ) -> None:
+        """One request. Raises `errors.Refused`, before or after the answer has begun, and ClientGone."""
+        if method != found.method:
+            raise errors.wrong_method(found.method)
+        holder, route = self._admit(found, headers)
+        prediction.format, prediction.endpoint, prediction.key = (
+            found.dialect.name,
+            route.endpoint,
+            holder.key.id,
+        )
+        if found.dialect is openai.MODELS:
+            await reply.whole(200, openai.listing(route, found.model))
+            return
+        if not route.upstreams:
+            raise errors.not_live(route)
+        async with _deadline(route.deadline_seconds):
+            body = await asgi.read_body(headers.get(b"content-length"), receive, self._settings.body_limit)
+            asked = found.dialect.read(body, route)
+            async with self.running.guard(receive):
+                sent = time.perf_counter()
+                async with self.upstreams.opened(route, asked.calls, prediction.request_id) as exchanges:
+                    prediction.upstream = time.perf_counter() - sent
+                    prediction.exchanges = exchanges
+                    if asked.stream:
+                        await reply.stream(found.dialect.media, asked.pieces(exchanges))
+                    else:
+                        await reply.whole(200, asked.whole(exchanges))
+
+    def _admit(self, found: Match, headers: dict[bytes, bytes]) -> tuple[Holder, Route]:
+        """Who asks, and for what. Raises 401, 403, 404 and, before the first complete table, 503."""
+        value = _key(headers)
+        if value is None:
+            raise errors.no_key()
+        if not self.table.complete:
+            raise errors.not_ready()
+        holder = self.table.holder(value, self._settings.peppers)
+        route = self.table.route(found.endpoint)
+        if holder is None and not (route is not None and route.deleted):
+            raise errors.unknown_key()
+        if route is None or route.deleted or found.project not in {None, route.project}:
+            raise errors.no_endpoint()
+        if holder is None or holder.endpoint != route.endpoint:
+            raise errors.other_endpoint()
+        return holder, route
+
+    async def _health(self, path: str, send: Send) -> None:
+        """Alive, and, for `/readyz`, with a complete route table."""
+        ready = path == "/healthz" or self.table.complete
+        said = {"status": "ok" if ready else "starting"}
+        if path == "/readyz":
+            said["broker"] = "connected" if self.follower.connected else "away"
+        await Reply(send, openai.MODELS, list).whole(200 if ready else 503, said)
+
+    async def _nothing_here(self, scope: Scope, send: Send) -> None:
+        await Reply(send, paths.voice("/api/"), list).refuse(errors.no_path(scope["path"]))
+
+    def _watch_gauges(self) -> None:
+        self.meter.routes.set_function(lambda: len(self.table))
+        self.meter.complete.set_function(lambda: self.table.complete)
+        self.meter.connected.set_function(lambda: self.follower.connected)
+
+
+@asynccontextmanager
+async def _deadline(seconds: int) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise errors.deadline(seconds) from None
+
+
+def _key(headers: dict[bytes, bytes]) -> str | None:
+    """The key's value from `key: …` or `Authorization: Bearer …`; both are taken on every path."""
+    value = headers.get(b"key", b"")
+    if not value:
+        scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+    return value.strip().decode("latin-1") or None
+
+
+def _request_id(said: bytes | None) -> str:
+    """The client's own where it is sane: it goes into logs and headers."""
+    text = (said or b"").decode("latin-1")
+    return text if SANE_ID.fullmatch(text) else uuid.uuid4().hex

@@ -1,0 +1,143 @@
+"""The client's side of a request: reading its body, noticing that it left, answering."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Protocol
+
+import orjson
+
+from endpoints.gateway import errors
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+LAST_WORD_SECONDS = 5.0
+
+
+class ClientGone(Exception):
+    """Nobody is left to answer."""
+
+
+class Voice(Protocol):
+    """How one API says that something failed."""
+
+    def refusal(self, refused: errors.Refused) -> dict[str, Any]: ...
+
+    def broken(self, refused: errors.Refused) -> bytes: ...
+
+
+async def read_body(declared: bytes | None, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises 413 at the first sign of more than `limit` bytes, and ClientGone.
+
+    `declared` is the Content-Length; the server reads and drops what a refused client still sends.
+    """
+    if declared is not None and (len(declared) > 18 or int(declared) > limit):
+        raise errors.too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise errors.too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+class Running:
+    """The requests under way: each ends at once when its client leaves, all of them at a stop."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    @asynccontextmanager
+    async def guard(self, receive: Receive, sent: asyncio.Event | None = None) -> AsyncIterator[None]:
+        """Cancels the block and raises ClientGone, or the refusal of a stopping gateway.
+
+        The request's body must have been read before, or `sent` be set when it has been.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            if sent is not None:
+                await sent.wait()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            task.cancel()
+
+        watcher = asyncio.create_task(watch())
+        self._tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if gone:
+                task.uncancel()
+                raise ClientGone from None
+            if self._stopping:
+                task.uncancel()
+                raise errors.stopping() from None
+            raise
+        finally:
+            self._tasks.discard(task)
+            watcher.cancel()
+
+    def stop(self) -> None:
+        self._stopping = True
+        for task in list(self._tasks):
+            task.cancel()
+
+
+class Reply:
+    """One answer, whole or as a stream. `stamps` gives the headers that every answer carries."""
+
+    def __init__(self, send: Send, voice: Voice, stamps: Callable[[], Sequence[Header]]) -> None:
+        self._send = send
+        self._voice = voice
+        self._stamps = stamps
+        self.status = 0
+
+    async def whole(self, status: int, body: Any, headers: Sequence[Header] = ()) -> None:
+        content = orjson.dumps(body)
+        length = (b"content-length", b"%d" % len(content))
+        await self._start(status, [(b"content-type", b"application/json"), length, *headers])
+        await self._send({"type": "http.response.body", "body": content})
+
+    async def stream(self, media: bytes, pieces: AsyncIterator[bytes]) -> None:
+        """Sends each piece as it comes; `send` waits for a slow reader, and so does what makes the pieces."""
+        headers = [(b"content-type", media), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        await self._start(200, headers)
+        async with aclosing(pieces):  # type: ignore[type-var]
+            async for piece in pieces:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send({"type": "http.response.body"})
+
+    async def refuse(self, refused: errors.Refused) -> None:
+        """The refusal with its status, or, in a stream that has begun, as its last word."""
+        try:
+            # A client that no longer reads would keep us here for ever.
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                if self.status:
+                    await self._send({"type": "http.response.body", "body": self._voice.broken(refused)})
+                else:
+                    await self.whole(refused.status, self._voice.refusal(refused), refused.headers())
+        except TimeoutError:
+            return
+
+    async def _start(self, status: int, headers: Sequence[Header]) -> None:
+        self.status = status
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, *self._stamps()]}
+        )

@@ -1,0 +1,143 @@
+"""Refusals of the gateway: what a client is told, in one shape everywhere.
+
+`{"error": {"code", "message", "details"}}`, on OpenAI paths also `type` and `param`. A refusal never holds
+a key, a token or an instance's address.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from endpoints.wire import Route
+
+# What the OpenAI clients call the classes of errors.
+TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class Refused(Exception):
+    """An answer other than 200. `param` names what is to blame in the body; `retry_after` is in seconds."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
+        allow: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+        self.param = param
+        self.retry_after = retry_after
+        self.allow = allow
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        found = []
+        if self.retry_after is not None:
+            found.append((b"retry-after", b"%d" % self.retry_after))
+        if self.allow is not None:
+            found.append((b"allow", self.allow.encode()))
+        if self.status == 401:
+            found.append((b"www-authenticate", b"Bearer"))
+        return found
+
+
+def generic_body(refused: Refused) -> dict[str, Any]:
+    details = {"param": refused.param, **refused.details} if refused.param else refused.details
+    return {"error": {"code": refused.code, "message": refused.message, "details": details}}
+
+
+def openai_body(refused: Refused) -> dict[str, Any]:
+    body = generic_body(refused)
+    body["error"] |= {"type": TYPES.get(refused.status, "server_error"), "param": refused.param}
+    return body
+
+
+def bad(param: str | None, message: str) -> Refused:
+    """400: the body or one parameter of it, named."""
+    return Refused(400, "invalid_request", message, param=param)
+
+
+def no_key() -> Refused:
+    sentence = "This request carries no key: send the header 'key', or 'Authorization: Bearer' with the key."
+    return Refused(401, "no_key", sentence)
+
+
+def unknown_key() -> Refused:
+    return Refused(401, "unknown_key", "This key is not known, or it was revoked.")
+
+
+def other_endpoint() -> Refused:
+    return Refused(403, "other_endpoint", "This key belongs to another endpoint.")
+
+
+def no_endpoint() -> Refused:
+    return Refused(404, "no_endpoint", "There is no such endpoint in this project.")
+
+
+def no_path(path: str) -> Refused:
+    return Refused(404, "no_path", f"The gateway has nothing at {path[:200]!r}.")
+
+
+def no_model(said: str, names: Sequence[str]) -> Refused:
+    sentence = f"There is no model {said[:200]!r} at this endpoint; it has: {', '.join(names)}."
+    return Refused(404, "model_not_found", sentence, details={"models": list(names)}, param="model")
+
+
+def no_expert(said: str, names: Sequence[str]) -> Refused:
+    sentence = f"There is no expert {said[:200]!r} at this endpoint; it has: {', '.join(names)}."
+    return Refused(400, "expert_not_found", sentence, details={"experts": list(names)}, param="select_expert")
+
+
+def wrong_method(allow: str) -> Refused:
+    return Refused(405, "wrong_method", f"This path answers {allow} only.", allow=allow)
+
+
+def too_large(limit: int) -> Refused:
+    sentence = f"The body is larger than {limit / 2**20:g} MiB, the limit of this gateway."
+    return Refused(413, "too_large", sentence, details={"limit_bytes": limit})
+
+
+def not_ready() -> Refused:
+    return Refused(503, "starting", "The gateway has no complete route table yet.", retry_after=1)
+
+
+def stopping() -> Refused:
+    return Refused(
+        503, "stopping", "This gateway is being stopped; another try reaches the next one.", retry_after=1
+    )
+
+
+def not_live(route: Route) -> Refused:
+    sentence = f"The endpoint is {route.status or 'not Live'}."
+    if route.sentence:
+        sentence += f" {route.sentence}"
+    return Refused(503, "not_live", sentence, details={"status": route.status}, retry_after=5)
+
+
+def no_answer() -> Refused:
+    """All ready instances refuse connections, broke them, or cannot serve now."""
+    sentence = "No instance of this endpoint answers just now."
+    return Refused(503, "no_instance_answers", sentence, retry_after=1)
+
+
+def broken(reason: str) -> Refused:
+    """The instance failed after the answer had begun, or answered what no model server should."""
+    return Refused(502, "instance_failed", f"The instance broke off its answer: {reason}.")
+
+
+def deadline(seconds: int) -> Refused:
+    return Refused(504, "deadline", f"No complete answer within {seconds} s, the deadline of this endpoint.")

@@ -1,0 +1,145 @@
+"""The one internal call that every format is translated to and from.
+
+It is what model servers speak: an OpenAI chat or completion body. A format reads its own body into calls,
+and puts the answers of the instances (`Exchange`) into its own words.
+"""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from endpoints.gateway import errors
+from endpoints.gateway.errors import Refused
+from endpoints.wire import Route
+
+Json = dict[str, Any]
+
+CHAT = "/v1/chat/completions"
+COMPLETION = "/v1/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`body` is sent to `path` of an instance as it stands."""
+
+    path: str
+    body: Json
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.prompt + other.prompt, self.completion + other.completion)
+
+
+@dataclass(slots=True)
+class Clock:
+    """When an instance was asked, gave its first token and its last: seconds since the epoch, 0 if never."""
+
+    start: float = 0.0
+    first: float = 0.0
+    end: float = 0.0
+
+    def until_first(self) -> float:
+        return max(self.first - self.start, 0.0) if self.first else 0.0
+
+    def after_first(self) -> float:
+        return max(self.end - self.first, 0.0) if self.first else 0.0
+
+    def whole(self) -> float:
+        return max((self.end or time.time()) - self.start, 0.0)
+
+
+class Exchange(Protocol):
+    """An instance's answer to one call: `answer` when asked for whole, else `batches()`."""
+
+    call: Call
+    instance: str
+    clock: Clock
+    answer: Json
+    said_usage: Json | None  # as the model server counted it
+
+    def usage(self) -> Usage: ...
+
+    def batches(self) -> AsyncIterator[list[Json]]:
+        """Chunks in OpenAI's form, as many at once as came together. Raises `errors.Refused`."""
+
+
+class Asked(Protocol):
+    """A request as its format has read it."""
+
+    @property
+    def calls(self) -> Sequence[Call]: ...
+
+    @property
+    def stream(self) -> bool: ...
+
+    def whole(self, exchanges: Sequence[Exchange]) -> Json: ...
+
+    def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]: ...
+
+
+class Dialect(Protocol):
+    """One prediction API; `media` is the content type of its streams."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def media(self) -> bytes: ...
+
+    def read(self, body: bytes, route: Route) -> Asked:
+        """Raises `errors.Refused`: 400 for the body, 404 or 400 for an unknown model or expert."""
+
+    def refusal(self, refused: Refused) -> Json: ...
+
+    def broken(self, refused: Refused) -> bytes:
+        """What ends a stream that cannot go on."""
+
+
+def read_object(body: bytes) -> Json:
+    """The body as a JSON object. Raises 400."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad(None, f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise errors.bad(None, "The body must be a JSON object.")
+    return value
+
+
+def known_names(route: Route) -> list[str]:
+    """Every name a client may say, the experts of a bundle included."""
+    return list(dict.fromkeys([*(route.names or [route.model]), *route.experts]))
+
+
+def upstream_model(route: Route, said: str | None) -> str | None:
+    """The name to say to the model server for what the client said, None if there is no such model."""
+    if said is None:
+        return route.model
+    if said in route.experts:
+        return said
+    return route.model if said in known_names(route) else None
+
+
+def line_of(value: Any) -> bytes:
+    """JSON that no client splits: some take Unicode's other line ends for ends of lines."""
+    return (
+        orjson.dumps(value)
+        .replace(b"\xe2\x80\xa8", rb"\u2028")
+        .replace(b"\xe2\x80\xa9", rb"\u2029")
+        .replace(b"\xc2\x85", rb"\u0085")
+    )

@@ -1,0 +1,114 @@
+"""What the two generic APIs have in common: prompts, and what is told about an answer."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from endpoints.gateway import errors
+from endpoints.gateway.formats import call as calls
+from endpoints.gateway.formats.call import CHAT, COMPLETION, Call, Exchange, Json
+from endpoints.gateway.formats.params import Params
+from endpoints.wire import Route
+
+MEDIA = b"application/x-ndjson; charset=utf-8"
+MOST_PROMPTS = 1024
+STOP_REASONS = {"stop": "end_of_text", "length": "max_len_reached"}
+MESSAGE_FIELDS_OF_OURS = {"message_id"}
+
+
+def line(value: Any) -> bytes:
+    return calls.line_of(value) + b"\n"
+
+
+def call_for(prompt: str, where: str, params: Params, route: Route, *, stream: bool) -> Call:
+    """The call for one prompt; `where` names it in a refusal. Raises 400."""
+    model = calls.upstream_model(route, params.select_expert)
+    if model is None:
+        raise errors.no_expert(str(params.select_expert), calls.known_names(route))
+    body: Json = {"model": model, **params.sampling()}
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    if not params.process_prompt:
+        return Call(COMPLETION, body | {"prompt": prompt}, stream)
+    return Call(CHAT, body | _conversation(prompt, where), stream)
+
+
+def text_of(part: Json) -> str:
+    """The text of an answer or a chunk: what its first choice says."""
+    choices = part.get("choices")
+    if not choices:
+        return ""
+    said = choices[0].get("message") or choices[0].get("delta") or {}
+    return said.get("content") or choices[0].get("text") or ""
+
+
+def stop_reason(part: Json) -> str | None:
+    choices = part.get("choices")
+    reason = choices[0].get("finish_reason") if choices else None
+    return STOP_REASONS.get(reason, reason) if reason else None
+
+
+def completion(prompt: str, exchange: Exchange) -> Json:
+    """The fields of a whole answer that v1 and v2 share."""
+    told: Json = {
+        "completion": text_of(exchange.answer),
+        "logprobs": {"text_offset": [], "top_logprobs": []},
+        "prompt": prompt,
+        "stop_reason": stop_reason(exchange.answer) or "",
+        "tokens": [],
+        "total_tokens_count": exchange.usage().total,
+    }
+    choices = exchange.answer.get("choices") or [{}]
+    tool_calls = (choices[0].get("message") or {}).get("tool_calls")
+    return told | {"tool_calls": tool_calls} if tool_calls else told
+
+
+async def tellings(prompt: str, exchange: Exchange) -> AsyncIterator[list[Json]]:
+    """The stream's objects, as many at once as came together; the very last one holds the counts."""
+    texts: list[str] = []
+    reason = ""
+    async for batch in exchange.batches():
+        said = [text for chunk in batch if (text := text_of(chunk))]
+        texts += said
+        reason = next((found for chunk in batch if (found := stop_reason(chunk))), reason)
+        if said:
+            yield [{"stream_token": text, "is_last_response": False} for text in said]
+    yield [_last("".join(texts), reason, prompt, exchange)]
+
+
+def _last(text: str, reason: str, prompt: str, exchange: Exchange) -> Json:
+    usage, clock = exchange.usage(), exchange.clock
+    after = clock.after_first()
+    return {
+        "stream_token": "",
+        "is_last_response": True,
+        "completion": text,
+        "stop_reason": reason,
+        "prompt": prompt,
+        "prompt_tokens_count": usage.prompt,
+        "completion_tokens_count": usage.completion,
+        "total_tokens_count": usage.total,
+        "start_time": clock.start,
+        "end_time": clock.end or time.time(),
+        "model_execution_time": clock.whole(),
+        "time_to_first_token": clock.until_first(),
+        "throughput_after_first_token": max(usage.completion - 1, 0) / after if after else 0.0,
+        "batch_size_used": 1,
+    }
+
+
+def _conversation(prompt: str, where: str) -> Json:
+    """The messages, and the tools, of a prompt that is JSON in a string. Raises 400."""
+    wanted = f'with process_prompt, {where} must be a string holding JSON like {{"messages": [...]}}'
+    try:
+        said = orjson.loads(prompt)
+    except orjson.JSONDecodeError as error:
+        raise errors.bad(where, f"{wanted}: {error}.") from None
+    messages = said.get("messages") if isinstance(said, dict) else None
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        raise errors.bad(where, f"{wanted}, with at least one message object.")
+    kept = [{k: v for k, v in m.items() if k not in MESSAGE_FIELDS_OF_OURS} for m in messages]
+    tools = said.get("tools")
+    return {"messages": kept, "tools": tools} if isinstance(tools, list) and tools else {"messages": kept}

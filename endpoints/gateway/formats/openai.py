@@ -1,0 +1,175 @@
+"""The OpenAI API: the model server's own words passed on, but checked, and corrected where clients are strict.
+
+`model` is one of the endpoint's names (none at all means the endpoint's own model) and is echoed as said;
+every chunk carries `id`, `model`, `created`, `system_fingerprint`, `delta.content` and a null `usage`,
+except for the one with `choices: []` that a client asks for by `stream_options.include_usage`.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from endpoints.gateway import errors
+from endpoints.gateway.formats import call as calls
+from endpoints.gateway.formats.call import CHAT, COMPLETION, Call, Exchange, Json
+from endpoints.wire import Route
+
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAI:
+    """`chat/completions` or `completions`."""
+
+    name: str
+    path: str
+    media: bytes = b"text/event-stream; charset=utf-8"
+
+    def read(self, body: bytes, route: Route) -> "Asked":
+        said = calls.read_object(body)
+        model = _model(said.get("model"), route)
+        _check(said, self.path)
+        stream = said.get("stream") is True
+        wants_usage = _prepare_stream(said, stream)
+        echoed = said.get("model") or route.model
+        said["model"] = model
+        return Asked([Call(self.path, said, stream)], stream, echoed, wants_usage)
+
+    def refusal(self, refused: errors.Refused) -> Json:
+        return errors.openai_body(refused)
+
+    def broken(self, refused: errors.Refused) -> bytes:
+        return event(errors.openai_body(refused))
+
+
+CHAT_COMPLETIONS = OpenAI("openai_chat", CHAT)
+COMPLETIONS = OpenAI("openai_completions", COMPLETION)
+MODELS = OpenAI("openai_models", "/v1/models")  # lists; it is never read
+
+
+@dataclass(slots=True)
+class Asked:
+    calls: Sequence[Call]
+    stream: bool
+    model: str  # as the client said it
+    wants_usage: bool
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def whole(self, exchanges: Sequence[Exchange]) -> Json:
+        (exchange,) = exchanges
+        answer = self._headed(exchange.answer, chunk=False)
+        for choice in answer.get("choices") or []:
+            part = choice.setdefault("message", {}) if self._is_chat() else choice
+            _never_null(part, "content" if self._is_chat() else "text")
+        usage = exchange.usage()
+        answer["usage"] = exchange.said_usage or {
+            "prompt_tokens": usage.prompt,
+            "completion_tokens": usage.completion,
+            "total_tokens": usage.total,
+        }
+        return answer
+
+    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
+        (exchange,) = exchanges
+        last: Json = {}
+        async for batch in exchange.batches():
+            shown = [self._corrected(chunk) for chunk in batch if chunk.get("choices")]
+            if shown:
+                yield b"".join(map(event, shown))
+            last = batch[-1]
+        if self.wants_usage and exchange.said_usage is not None:
+            yield event(self._headed(last, chunk=True) | {"choices": [], "usage": exchange.said_usage})
+        yield DONE
+
+    def _corrected(self, chunk: Json) -> Json:
+        self._headed(chunk, chunk=True)
+        chunk["usage"] = None
+        for choice in chunk["choices"]:
+            if self._is_chat():
+                if not isinstance(choice.get("delta"), dict):
+                    choice["delta"] = {}
+                _never_null(choice["delta"], "content")
+            else:
+                _never_null(choice, "text")
+        return chunk
+
+    def _headed(self, answer: Json, *, chunk: bool) -> Json:
+        chat = self._is_chat()
+        answer["model"] = self.model
+        if not answer.get("id"):
+            answer["id"] = ("chatcmpl-" if chat else "cmpl-") + self.id
+        if not answer.get("created"):
+            answer["created"] = self.created
+        if not answer.get("object"):
+            answer["object"] = (
+                ("chat.completion.chunk" if chunk else "chat.completion") if chat else "text_completion"
+            )
+        _never_null(answer, "system_fingerprint")
+        return answer
+
+    def _is_chat(self) -> bool:
+        return self.calls[0].path == CHAT
+
+
+def event(value: Any) -> bytes:
+    return b"data: " + calls.line_of(value) + b"\n\n"
+
+
+def listing(route: Route, model: str) -> Json:
+    """All models, or the one named. Raises 404 with the names that exist."""
+    names = calls.known_names(route)
+    if not model:
+        return {"object": "list", "data": [_model_card(name) for name in names]}
+    if model not in names:
+        raise errors.no_model(model, names)
+    return _model_card(model)
+
+
+def _model_card(name: str) -> Json:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "studio"}
+
+
+def _model(said: object, route: Route) -> str:
+    if said is not None and not isinstance(said, str):
+        raise errors.bad("model", "model must be a string.")
+    model = calls.upstream_model(route, said or None)
+    if model is None:
+        raise errors.no_model(str(said), calls.known_names(route))
+    return model
+
+
+def _check(said: Json, path: str) -> None:
+    """Only what every model server needs; the rest is the instance's to judge."""
+    if path == CHAT:
+        messages = said.get("messages")
+        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+            raise errors.bad("messages", "messages must be a list of at least one message object.")
+    elif not isinstance(said.get("prompt"), str | list):
+        raise errors.bad("prompt", "prompt must be a string or a list.")
+    temperature = said.get("temperature")
+    if temperature is not None and not (_is_number(temperature) and 0 <= temperature <= 2):
+        raise errors.bad("temperature", "temperature must be a number between 0 and 2.")
+    if not isinstance(said.get("stream"), bool | None):
+        raise errors.bad("stream", "stream must be true or false.")
+
+
+def _prepare_stream(said: Json, stream: bool) -> bool:
+    """Asks the instance for its usage in any case; true if the client wants to see it."""
+    options = said.pop("stream_options", None)
+    if not stream:
+        return False
+    options = options if isinstance(options, dict) else {}
+    said["stream_options"] = {**options, "include_usage": True}
+    return bool(options.get("include_usage"))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _never_null(part: Json, name: str) -> None:
+    if part.get(name) is None:
+        part[name] = ""

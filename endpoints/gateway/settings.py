@@ -1,0 +1,45 @@
+"""What the gateway is told by its environment."""
+
+from dataclasses import dataclass
+
+from endpoints.gateway.follower import Seals
+from studio import env, seal
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    host: str
+    port: int
+    broker_url: str
+    peppers: list[bytes]
+    seals: Seals
+    web_socket: str = ""  # without it, other paths than predictions are not served
+    body_limit: int = 32 * 2**20  # bytes
+    stop_seconds: int = 5
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0  # 0: none
+    log_share: float = 0.0  # of the predictions
+
+
+def from_environment() -> Settings:
+    """Raises `studio.env.BadSetting`."""
+    return Settings(
+        host=env.host(),
+        port=env.port(),
+        broker_url=env.redis_url(),
+        peppers=_ring("key_pepper"),
+        seals=Seals(_ring("routes_seal"), _ring("routes_verify")),
+        web_socket=env.text("STUDIO_WEB_SOCKET"),
+        body_limit=env.number("STUDIO_BODY_LIMIT_MB", 32, least=1, most=4096) * 2**20,
+        stop_seconds=env.number("STUDIO_STOP_SECONDS", 5, least=0, most=3600),
+        metrics_host=env.text("STUDIO_GATEWAY_METRICS_HOST", "127.0.0.1"),
+        metrics_port=env.number("STUDIO_GATEWAY_METRICS_PORT", 0, least=0, most=65535),
+        log_share=env.number("STUDIO_GATEWAY_LOG_PERCENT", 0, least=0, most=100) / 100,
+    )
+
+
+def _ring(name: str) -> list[bytes]:
+    try:
+        return seal.ring(env.secret(name))
+    except ValueError as error:
+        raise env.BadSetting(f"The secret {name} is malformed: {error}.") from None
