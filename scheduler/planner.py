@@ -16,7 +16,7 @@ instance, may the next instance leave the tightest nodes, within that width:
 
 One instance elsewhere is what keeps an endpoint alive; spreading all of them scatters the free RDUs. In synthetic
 fleets at 85 and 95 % load the widest instances then waited 1.1 to 1.6 times as long. Endpoints that stood on one
-node: 1 in 20 without any spreading, 1 in 115 like this, 1 in 170 with all of them spread.
+node: some 1 in 20 without any spreading, 1 in 110 like this, 1 in 170 with all of them spread.
 
 **Index.** Nodes are numbered by name; a bucket for each (width, free) is one integer whose bit n says
 "node n is here". The first node of a bucket is its lowest bit and leaving nodes out is a mask, so a decision
