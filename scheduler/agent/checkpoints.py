@@ -77,21 +77,23 @@ class Checkpoints:
         return found
 
 
-async def _in_a_child(files: Sequence[Listed], told: Callable[[int], None]) -> list[list[object]]:
+async def _in_a_child(
+    files: Sequence[Listed], told: Callable[[int], None]
+) -> list[tuple[str, int, int, int]]:
     """The identities of the files, all of which are right. Raises `BadCheckpoint`. Ends with its caller."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-S", "-E", "-m", "scheduler.agent.verify",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT, limit=1 << 26,
     )  # fmt: skip
-    assert child.stdin is not None  # noqa: S101  (both were asked for)
-    assert child.stdout is not None  # noqa: S101
+    assert child.stdin is not None
+    assert child.stdout is not None
     try:
         child.stdin.write(json.dumps(files).encode())
         child.stdin.close()
         async for line in child.stdout:
             said = json.loads(line)
             if "good" in said:
-                return list(said["good"])
+                return [(path, mtime, size, inode) for path, mtime, size, inode in said["good"]]
             if "bad" in said:
                 raise BadCheckpoint(said["bad"])
             told(said["done"])

@@ -59,7 +59,9 @@ def total(metrics: str, names: list[str]) -> int | None:
         if name in names:
             # `name{labels} value [timestamp]`; the labels may hold blanks.
             with suppress(ValueError, IndexError):
-                found[name] = found.get(name, 0.0) + float(line.rpartition("}")[2].removeprefix(name).split()[0])
+                found[name] = found.get(name, 0.0) + float(
+                    line.rpartition("}")[2].removeprefix(name).split()[0]
+                )
     return round(sum(found.values())) if len(found) == len(set(names)) else None
 
 

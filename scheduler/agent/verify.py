@@ -1,7 +1,8 @@
 """Compares files with their sizes and sha256: a process of its own, so that hashing stalls nobody.
 
-In: one JSON list of [path, name for people, size, sha256] on standard input. Out: one JSON object a line, `{"done": bytes}`
-now and then, at last `{"bad": sentence}` or `{"good": [[path, mtime_ns, size, inode], …]}`.
+In: one JSON list of [path, name for people, size, sha256] on standard input.
+Out: one JSON object a line, `{"done": bytes}` now and then, at last `{"bad": sentence}` or
+`{"good": [[path, mtime_ns, size, inode], …]}`.
 """
 
 import hashlib
