@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scheduler.agent.serve", description="Serve one GGUF model over HTTP.")
+    parser = argparse.ArgumentParser(
+        prog="scheduler.agent.serve", description="Serve one GGUF model over HTTP."
+    )
     parser.add_argument("--model", type=Path, required=True, help="path of the .gguf file")
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
