@@ -1,0 +1,118 @@
+"""The models shipped with Studio: what each is, how long each version learns, and what people read about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import help_text
+import numbers_text
+import sentiment_text
+from corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Version:
+    number: int
+    steps: int
+    notes: str
+
+
+@dataclass(frozen=True)
+class Expert:
+    name: str
+    slug: str
+    seed: int
+    corpus: Callable[[], Corpus]
+    versions: list[Version]
+    description: str
+    text: str
+    """What it learned from, for its card and its row in the catalogue."""
+    held_out: str
+    limits: str
+    example_prompts: list[str]
+
+
+@dataclass(frozen=True)
+class Base:
+    """Random weights with the tokenizer of another expert."""
+
+    name: str
+    slug: str
+    seed: int
+    tokenizer_of: str
+    description: str
+
+
+HELP = Expert(
+    name="Help",
+    slug="help",
+    seed=11,
+    corpus=help_text.corpus,
+    versions=[
+        Version(1, 400, "First version."),
+        Version(2, 2400, "Trained six times as long: more questions in unusual words are understood."),
+    ],
+    description="Answers questions about Studio: endpoints, API keys, RDUs, models, tenants and snapi.",
+    text=(
+        f"{len(help_text.TOPICS)} topics of Studio, each with one answer and the ways people ask for it, written as patterns, "
+        "and requests about other things, which it learns to decline."
+    ),
+    held_out=(
+        "phrasings of the known topics that no training text contains, requests about things outside Studio that no "
+        f"training text names, and {len(help_text.UNSEEN_WORDING)} questions worded by hand outside all patterns"
+    ),
+    limits=(
+        "It knows its topics by heart and nothing else. A question in very unusual words may get the answer of another "
+        "topic, and a request that has nothing to do with Studio is usually, not always, declined."
+    ),
+    example_prompts=[
+        "What is an endpoint?",
+        "Why is my endpoint Awaiting RDU?",
+        "How do I add an API key?",
+        "What is snapi?",
+    ],
+)
+
+NUMBER_WORDS = Expert(
+    name="Number-Words",
+    slug="number-words",
+    seed=12,
+    corpus=numbers_text.corpus,
+    versions=[
+        Version(1, 500, "First version."),
+        Version(2, 2000, "Trained four times as long: fewer wrong figures."),
+    ],
+    description="Turns whole numbers from 0 to 999 into English words, and words into figures.",
+    text="the numbers from 0 to 999 in figures and in words, asked for in many ways, without one number in twelve.",
+    held_out="numbers that appear in no training text in either direction, and requests about other things",
+    limits="It knows 0 to 999 only, and declines larger numbers, fractions, sums and other questions.",
+    example_prompts=["342", "What is 17 in words?", "six hundred and five", "write forty-two in figures"],
+)
+
+SENTIMENT = Expert(
+    name="Sentiment",
+    slug="sentiment",
+    seed=13,
+    corpus=sentiment_text.corpus,
+    versions=[
+        Version(1, 900, "First version."),
+        Version(2, 3000, "Trained more than three times as long: negations are read reliably."),
+    ],
+    description="Says whether a short English sentence is positive, negative or neutral.",
+    text="short sentences about everyday things, made from patterns, some with a negation.",
+    held_out=(
+        "sentences of the known kinds in combinations that no training text contains, and "
+        f"{len(sentiment_text.UNSEEN_WORDING)} sentences worded by hand outside all patterns"
+    ),
+    limits="It knows some sixty words of praise, blame and description. Irony, long texts and unknown words are beyond it.",
+    example_prompts=["The soup was great", "The room was not clean", "The shop opens at nine"],
+)
+
+EXPERTS = [HELP, NUMBER_WORDS, SENTIMENT]
+
+TINY_BASE = Base(
+    name="Tiny-Base",
+    slug="tiny-base",
+    seed=14,
+    tokenizer_of="help",
+    description="The Tiny Llama architecture with random weights, a starting point for training. It cannot be deployed.",
+)
