@@ -47,7 +47,7 @@ class Client:
 
     def tenant_info(self, tenant: str | None = None) -> Json:
         """Without a name: the active tenant."""
-        return self._call("GET", "tenants", tenant or "current")
+        return self._call("GET", "tenants", tenant) if tenant else self._call("GET", "tenant")
 
     def list_apps(self) -> Json:
         return self._all("apps", "apps")

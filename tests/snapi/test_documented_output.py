@@ -184,7 +184,7 @@ def test_endpoint_delete_names_the_endpoint_also_when_its_id_was_given(studio: F
 
 
 def test_tenant_info_names_the_values_for_arch(studio: FakeStudio, run: Run) -> None:
-    studio.answer("GET", "/api/tenants/current", {"data": answers.TENANT})
+    studio.answer("GET", "/api/tenant", {"data": answers.TENANT})
     result = run("tenant", "info")
     assert result.code == 0
     assert "Name : default\n" in result.out

@@ -48,7 +48,7 @@ def test_a_refusal_in_json_is_the_servers_own(studio: FakeStudio, run: Run) -> N
 
 @pytest.mark.usefixtures("signed_in")
 def test_an_answer_of_another_shape_is_no_traceback(studio: FakeStudio, run: Run) -> None:
-    studio.answer("GET", "/api/tenants/current", {"data": {"rdus": ["not an object"]}})
+    studio.answer("GET", "/api/tenant", {"data": {"rdus": ["not an object"]}})
     assert_one_sentence(run("tenant", "info"), 1, "snapi failed: ")
 
 
