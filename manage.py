@@ -6,6 +6,11 @@ import sys
 
 
 def main() -> None:
+    if sys.argv[1:] == ["up"]:
+        # Before any settings: its first run makes the secrets that they read.
+        from studio.supervisor.main import up  # noqa: PLC0415  needed by this command only
+
+        sys.exit(up())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415  settings first
 

@@ -1,0 +1,141 @@
+"""The whole platform as a person starts it: `manage.py up` in a folder and on a port of its own.
+
+`process names` are those of `run/processes.json`: broker, gateway, web, control, beat, agent-<node>.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 120
+
+
+class Platform:
+    """`folder` is its data folder and outlives `stop()` and `kill()`; `start()` again goes on with it."""
+
+    def __init__(self, folder: Path, port: int, **settings: str) -> None:
+        self.folder = folder
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.settings = settings
+        self.output_path = folder.with_name(f"{folder.name}.out")
+        self.process: subprocess.Popen[bytes] | None = None
+        self.seconds_to_start = 0.0
+
+    # --- what it says ---------------------------------------------------------------------------------
+
+    @property
+    def output(self) -> str:
+        return self.output_path.read_text() if self.output_path.exists() else ""
+
+    @property
+    def first_run(self) -> dict[str, Any]:
+        return json.loads((self.folder / "first-run.json").read_text())
+
+    def processes(self) -> dict[str, int]:
+        """Name → pid of everything that runs now, without the supervisor."""
+        recorded = json.loads((self.folder / "run" / "processes.json").read_text())
+        return {name: entry["pid"] for name, entry in recorded.items()}
+
+    def pid_of(self, name: str) -> int:
+        """The pid of a process, of the `supervisor` too."""
+        if name == "supervisor":
+            return self._running().pid
+        return self.processes()[name]
+
+    def everything(self) -> dict[int, str]:
+        """pid → command line of every process that knows this data folder: children, keepers, model servers."""
+        marker = f"STUDIO_DATA_DIR={self.folder}".encode()
+        found = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and marker in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    # --- what is done to it -----------------------------------------------------------------------------
+
+    def start(self, seconds: float = START_SECONDS) -> "Platform":
+        """Returns once the greeting is printed; raises AssertionError with what was printed instead."""
+        begun = time.monotonic()
+        self.launch()
+        eventually(self._greeted, timeout=seconds, what="the platform greets")
+        self.seconds_to_start = time.monotonic() - begun
+        return self
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it without waiting for anything."""
+        with self.output_path.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"], cwd=ROOT, env=self._environment(),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        return self.process
+
+    def stop(self, number: int = signal.SIGINT, seconds: float = 15) -> int:
+        """Ctrl-C; the exit code."""
+        process = self._running()
+        process.send_signal(number)
+        return process.wait(seconds)
+
+    def kill(self) -> None:
+        """kill -9 of the supervisor."""
+        self._running().kill()
+        self._running().wait()
+
+    def end(self) -> None:
+        """For the end of a test: nothing of it stays, whatever the test left."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self.process and self.process.poll() is None:
+                self.stop()
+        if self.process and self.process.poll() is None:
+            self.kill()
+        for pid in self.everything():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
+        kept.pop("DJANGO_SETTINGS_MODULE", None)
+        own = {"STUDIO_DATA_DIR": str(self.folder), "STUDIO_PORT": str(self.port)}
+        return {**kept, **own, **self.settings}
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self.process is not None, "the platform was not started"
+        return self.process
+
+    def _greeted(self) -> bool:
+        if self._running().poll() is not None:
+            raise RuntimeError(f"`up` ended with code {self._running().returncode}:\n{self.output}")
+        return "Studio runs at " in self.output
+
+
+@contextlib.contextmanager
+def platform(**settings: str) -> Iterator[Platform]:
+    """A platform that is not started yet, in a new short folder (sockets), on a free port."""
+    parent = Path(tempfile.mkdtemp(prefix="studio-up-", dir="/tmp"))
+    made = Platform(parent / "data", free_port(), **settings)
+    try:
+        yield made
+    finally:
+        made.end()
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
