@@ -33,7 +33,8 @@ class ApiKey(models.Model):
                 condition=Q(is_first=False) | Q(revoked_at__isnull=True), name="first_key_never_revoked"
             ),
             models.CheckConstraint(
-                condition=Q(is_first=False) | Q(description="First Key"), name="first_key_keeps_its_description"
+                condition=Q(is_first=False) | Q(description="First Key"),
+                name="first_key_keeps_its_description",
             ),
             models.CheckConstraint(
                 condition=Q(revoked_at__isnull=True) | Q(sealed__isnull=True), name="revoked_key_has_no_value"

@@ -35,7 +35,9 @@ class Endpoint(models.Model):
     generation = models.ForeignKey(Generation, on_delete=models.PROTECT, related_name="endpoints")
     instances = models.PositiveIntegerField(help_text="Wanted while running; kept while stopped")
     rdus = models.PositiveSmallIntegerField(help_text="Per instance, all in one node")
-    min_width = models.PositiveSmallIntegerField(default=0, help_text="Only nodes at least this wide (SN40L-16)")
+    min_width = models.PositiveSmallIntegerField(
+        default=0, help_text="Only nodes at least this wide (SN40L-16)"
+    )
     parameters = models.JSONField(default=dict, blank=True)
     drain_seconds = models.PositiveIntegerField(default=300)
     desired = models.CharField(max_length=8, choices=Desired, default=Desired.RUNNING)
@@ -51,12 +53,17 @@ class Endpoint(models.Model):
         ordering = ["name", "id"]
         constraints = [
             models.UniqueConstraint(
-                "project", Lower("name"), condition=~Q(desired="deleted"), name="endpoint_name_once_in_project"
+                "project",
+                Lower("name"),
+                condition=~Q(desired="deleted"),
+                name="endpoint_name_once_in_project",
             ),
             models.CheckConstraint(
                 condition=Q(desired__in=["running", "stopped", "deleted"]), name="endpoint_desired_known"
             ),
-            models.CheckConstraint(condition=Q(instances__gte=1, instances__lte=1000), name="endpoint_instances_1_1000"),
+            models.CheckConstraint(
+                condition=Q(instances__gte=1, instances__lte=1000), name="endpoint_instances_1_1000"
+            ),
             models.CheckConstraint(condition=Q(rdus__gte=1), name="endpoint_needs_rdus"),
             models.CheckConstraint(
                 condition=Q(general_access__in=GENERAL_ACCESS_VALUES), name="endpoint_access_known"
@@ -69,7 +76,9 @@ class Endpoint(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["id"], condition=Q(route_version__gt=F("published_version")), name="endpoint_unpublished"
+                fields=["id"],
+                condition=Q(route_version__gt=F("published_version")),
+                name="endpoint_unpublished",
             ),
             models.Index(fields=["project", "-created_at", "id"], name="endpoint_of_project"),
         ]

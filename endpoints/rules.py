@@ -66,7 +66,10 @@ def status(tally: Tally) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An instance as the step sees it. `waits_for_room`: the planner looked, and only a release would help."""
+    """An instance as the step sees it.
+
+    `waits_for_room`: the planner looked, and only a release would help. `moving`: its node is to be emptied.
+    """
 
     id: str
     ordinal: int
@@ -74,6 +77,7 @@ class Part:
     config: int
     replaces: str | None = None
     waits_for_room: bool = False
+    moving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,17 @@ def next_step(*, desired: str, wanted: int, config: int, parts: Sequence[Part]) 
     1. Not wished: everything ends. 2. Missing ones are opened, lost ones replaced first. 3. Surplus ends,
     from what serves least. 4. Outdated ones end as far as current ones are ready; when a current one only
     waits for room and nothing else is on its way, one outdated instance makes it (in place, with a gap).
+    What stands on a node that is to be emptied counts as outdated, but never makes room: it serves until
+    its replacement does.
     """
     present = [part for part in parts if part.state in REMOVE_FIRST]
     if desired != "running":
         return Step(ends=tuple(part.id for part in present))
-    current = [part for part in present if part.config == config]
-    outdated = [part for part in present if part.config != config]
-    surplus = sorted(current, key=lambda part: (REMOVE_FIRST[part.state], -part.ordinal))[: len(current) - wanted]
+    current = [part for part in present if part.config == config and not part.moving]
+    outdated = [part for part in present if part.config != config or part.moving]
+    surplus = sorted(current, key=lambda part: (REMOVE_FIRST[part.state], -part.ordinal))[
+        : len(current) - wanted
+    ]
     ends = [part.id for part in surplus] if len(current) > wanted else []
     opens = _openings(wanted, config, current, parts)
     ends += _outdated_to_end(wanted, current, outdated, parts)
@@ -121,7 +129,9 @@ def _openings(wanted: int, config: int, current: Sequence[Part], parts: Sequence
     replaced = {part.replaces for part in parts if part.replaces and part.state != "stopped"}
     taken = {part.ordinal for part in current}
     lost = [part for part in parts if part.state == "lost" and part.id not in replaced]
-    openings = [Opening(part.ordinal, part.id, "move") for part in lost if part.ordinal not in taken][:missing]
+    openings = [Opening(part.ordinal, part.id, "move") for part in lost if part.ordinal not in taken][
+        :missing
+    ]
     taken |= {opening.ordinal for opening in openings}
     free = (number for number in range(1, wanted + len(taken) + 1) if number not in taken)
     cause = "create" if config == 1 else "rollout"
@@ -133,12 +143,13 @@ def _outdated_to_end(
 ) -> list[str]:
     idle = [part for part in outdated if part.state not in AT_WORK]
     at_work = sorted(
-        (part for part in outdated if part.state in AT_WORK), key=lambda p: (REMOVE_FIRST[p.state], -p.ordinal)
+        (part for part in outdated if part.state in AT_WORK),
+        key=lambda p: (REMOVE_FIRST[p.state], -p.ordinal),
     )
     ready = sum(part.state == "ready" for part in current)
     ending = at_work[: max(0, len(at_work) - max(0, wanted - ready))]
-    if not ending and at_work and _needs_room(current, parts):
-        ending = at_work[:1]
+    if not ending and _needs_room(current, parts):
+        ending = [part for part in at_work if not part.moving][:1]
     return [part.id for part in (*idle, *ending)]
 
 
@@ -156,7 +167,9 @@ def read_instances(value: object, *, least: int = 1) -> int:
     try:
         number = int(str(value).strip())
     except ValueError:
-        raise invalid_field("instances", f"Number of instances must be a whole number, not {value!r}.") from None
+        raise invalid_field(
+            "instances", f"Number of instances must be a whole number, not {value!r}."
+        ) from None
     if not least <= number <= MOST_INSTANCES:
         raise invalid_field(
             "instances", f"Number of instances must be from {least} to {MOST_INSTANCES}, not {number}."

@@ -45,7 +45,9 @@ class Node(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=Q(free__gte=0, free__lte=F("width")), name="node_free_within_width"),
+            models.CheckConstraint(
+                condition=Q(free__gte=0, free__lte=F("width")), name="node_free_within_width"
+            ),
             models.CheckConstraint(condition=Q(state__in=list(NODE_STATES)), name="node_state_known"),
             models.CheckConstraint(
                 condition=Q(intent__in=["ready", "cordoned", "draining", "removed"]), name="node_intent_known"
@@ -88,7 +90,9 @@ class Instance(models.Model):
     runtime_version = models.ForeignKey(RuntimeVersion, on_delete=models.PROTECT, related_name="+")
     parameters = models.JSONField(default=dict, blank=True)
     config_version = models.PositiveIntegerField()
-    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by")
+    replaces = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaced_by"
+    )
     cause = models.CharField(max_length=10, default="create")
     sealed_token = models.BinaryField(null=True, blank=True)
     host = models.CharField(max_length=64, blank=True)
@@ -99,7 +103,9 @@ class Instance(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     progress = models.JSONField(null=True, blank=True, help_text="{phase, done, total}")
     progress_at = models.DateTimeField(null=True, blank=True)
-    reason = models.JSONField(null=True, blank=True, help_text="Why it waits or failed, typed; see scheduler.rules")
+    reason = models.JSONField(
+        null=True, blank=True, help_text="Why it waits or failed, typed; see scheduler.rules"
+    )
     log_tail = models.JSONField(default=list, blank=True)
     drain_mode = models.CharField(max_length=5, blank=True, help_text="drain or stop, while leaving")
     drain_seconds = models.PositiveIntegerField(default=0)
@@ -130,8 +136,12 @@ class Instance(models.Model):
             models.Index(
                 fields=["generation", "created_at"], condition=Q(state="awaiting"), name="instance_awaiting"
             ),
-            models.Index(fields=["endpoint", "state"], condition=~Q(state="stopped"), name="instance_of_endpoint"),
-            models.Index(fields=["node"], condition=~Q(state__in=["stopped", "awaiting"]), name="instance_on_node"),
+            models.Index(
+                fields=["endpoint", "state"], condition=~Q(state="stopped"), name="instance_of_endpoint"
+            ),
+            models.Index(
+                fields=["node"], condition=~Q(state__in=["stopped", "awaiting"]), name="instance_on_node"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -148,7 +158,9 @@ class Allocation(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["rdu"], condition=Q(released_at__isnull=True), name="rdu_held_once")
+            models.UniqueConstraint(
+                fields=["rdu"], condition=Q(released_at__isnull=True), name="rdu_held_once"
+            )
         ]
         indexes = [
             models.Index(fields=["instance"], condition=Q(released_at__isnull=True), name="allocation_live")
@@ -158,11 +170,24 @@ class Allocation(models.Model):
         return f"{self.rdu} for {self.instance}"
 
 
-class Placement(models.Model):
-    """One planner per generation at a time. `wanted` counts wishes; `fence` goes up with every holder."""
+class Demand(models.Model):
+    """Counts wishes and releases of a generation: while it moves, there is something to plan.
 
-    generation = models.OneToOneField(Generation, on_delete=models.CASCADE, primary_key=True, related_name="placement")
-    wanted = models.PositiveBigIntegerField(default=0)
+    A row of its own, locked last by whoever raises it, so that it never crosses the planner's locks.
+    """
+
+    generation = models.OneToOneField(
+        Generation, on_delete=models.CASCADE, primary_key=True, related_name="demand"
+    )
+    count = models.PositiveBigIntegerField(default=0)
+
+
+class Placement(models.Model):
+    """One planner per generation at a time. `fence` goes up with every holder; `planned` is the demand met."""
+
+    generation = models.OneToOneField(
+        Generation, on_delete=models.CASCADE, primary_key=True, related_name="placement"
+    )
     planned = models.PositiveBigIntegerField(default=0)
     fence = models.PositiveBigIntegerField(default=0)
     holder = models.CharField(max_length=36, blank=True)
@@ -182,6 +207,7 @@ class Control(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     incarnation = models.PositiveIntegerField(default=1)
     listened_at = models.DateTimeField(null=True, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True, help_text="End of control's last absence")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="control_is_one_row")]

@@ -78,6 +78,16 @@ def get_wish(broker: "redis.Redis", node: str) -> tuple[int, bytes] | None:
     return _read(broker.hmget(wish_key(node), "number", "body"))
 
 
+def get_wish_numbers(broker: "redis.Redis", nodes: list[str]) -> dict[str, int]:
+    """Node name → number of the wish that stands, for those that have one."""
+    pipe = broker.pipeline(transaction=False)
+    for node in nodes:
+        pipe.hget(wish_key(node), "number")
+    return {
+        node: int(number) for node, number in zip(nodes, pipe.execute(), strict=True) if number is not None
+    }
+
+
 def get_reports(broker: "redis.Redis", nodes: list[str]) -> dict[str, tuple[int, bytes]]:
     """Node name → (number, body) for those that have a report, in one round trip."""
     pipe = broker.pipeline(transaction=False)

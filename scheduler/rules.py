@@ -61,16 +61,17 @@ ARROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "failed": "control",
         "lost": "control",
     },
-    "draining": {"stopped": "agent", "lost": "control"},
+    "draining": {"stopped": "agent"},
     "lost": {
         "placed": "control",
         "starting": "control",
         "warming": "control",
         "ready": "control",
         "draining": "control",
+        "failed": "control",
         "stopped": "control",
     },
-    "failed": {"stopped": "control", "lost": "control"},
+    "failed": {"stopped": "control"},
     "stopped": {},
 }
 STATES: Final = tuple(ARROWS)
@@ -159,7 +160,12 @@ SILENT_SERVER_SECONDS: Final = 15  # a server that was ready and does not answer
 
 
 def is_stuck(
-    state: str, since: datetime, progress_at: datetime | None, start_seconds: int, was_ready: bool, now: datetime
+    state: str,
+    since: datetime,
+    progress_at: datetime | None,
+    start_seconds: int,
+    was_ready: bool,
+    now: datetime,
 ) -> bool:
     """Whether an instance has stood still too long. The node must be ready; else its clocks stand still."""
     moved = max(since, progress_at) if progress_at else since
@@ -193,17 +199,17 @@ def _needs(reason: Mapping[str, Any]) -> str:
 
 
 def _elsewhere(reason: Mapping[str, Any]) -> str:
-    states = {str(word): int(many) for word, many in dict(reason.get("unusable", {})).items()}
+    states = sorted((str(word), int(many)) for word, many in dict(reason.get("waiting_nodes", {})).items())
     if not states:
         return ""
-    return " (not counted: " + ", ".join(f"{counted(n, 'node')} {word}" for word, n in sorted(states.items())) + ")"
+    return " (not counted: " + ", ".join(f"{counted(many, 'node')} {word}" for word, many in states) + ")"
 
 
 WAITING_SENTENCES: Final = {
     "new": lambda r, g: f"Waiting to be placed: {_needs(r)}.",
     "no_nodes": lambda r, g: f"There is no {g} node on this platform; it {_needs(r)}.",
     "too_wide": lambda r, g: (
-        f"No {g} node is wide enough: it {_needs(r)}, the widest has {r.get('widest_width', 0)}."
+        f"No {g} node is wide enough: it {_needs(r)}, the widest has {r.get('any_width', 0)}."
     ),
     "unusable": lambda r, g: f"No {g} node takes instances now{_elsewhere(r)}; it {_needs(r)}.",
     "none_free": lambda r, g: (
@@ -214,12 +220,23 @@ WAITING_SENTENCES: Final = {
         f"at most {r.get('widest_free', 0)} together ({r.get('widest_node', '')}){_elsewhere(r)}."
     ),
     "quota": lambda r, g: (
-        f"The tenant's quota is reached: {r.get('used', 0)} of {r.get('maximum', 0)} {g} RDUs are in use."
+        f"The tenant's quota is reached: {r.get('quota_used', 0)} of {r.get('quota_maximum', 0)} {g} RDUs are in use."
     ),
     "held": lambda r, g: f"RDUs are kept for an older request; it {_needs(r)}.",
     "behind": lambda r, g: f"Behind an older request; it {_needs(r)}.",
 }
 
 
+def waits_for_room(reason: Mapping[str, Any] | None) -> bool:
+    """Whether the release of RDUs by the same endpoint could help."""
+    return bool(reason) and reason.get("code") in ("none_free", "fragmented")
+
+
 def in_queue(position: int | None) -> str:
-    return "" if not position else "First in the queue." if position == 1 else f"Position {position} in the queue."
+    return (
+        ""
+        if not position
+        else "First in the queue."
+        if position == 1
+        else f"Position {position} in the queue."
+    )

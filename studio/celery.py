@@ -34,9 +34,21 @@ app.conf.update(
         "health_check_interval": 5,
     },
     beat_schedule={
-        "listen": {"task": "scheduler.tasks.listen", "schedule": 2.0, "options": {"queue": "reports", "expires": 4}},
-        "mend": {"task": "scheduler.tasks.mend", "schedule": 3.0, "options": {"queue": "driving", "expires": 6}},
-        "settle": {"task": "endpoints.tasks.settle", "schedule": 5.0, "options": {"queue": "driving", "expires": 10}},
+        "listen": {
+            "task": "scheduler.tasks.listen",
+            "schedule": 2.0,
+            "options": {"queue": "reports", "expires": 4},
+        },
+        "mend": {
+            "task": "scheduler.tasks.mend",
+            "schedule": 1.0,
+            "options": {"queue": "driving", "expires": 3},
+        },
+        "settle": {
+            "task": "endpoints.tasks.settle",
+            "schedule": 5.0,
+            "options": {"queue": "driving", "expires": 10},
+        },
     },
 )
 

@@ -13,7 +13,9 @@ class Refusal(Exception):
     code = "refused"
     status = 400
 
-    def __init__(self, sentence: str, fields: Mapping[str, str] | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, sentence: str, fields: Mapping[str, str] | None = None, code: str | None = None
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.fields = dict(fields or {})

@@ -54,15 +54,18 @@ def wants_part(request: HttpRequest) -> bool:
     return bool(details) and not details.history_restore_request
 
 
-def faulty(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
-    """The inside of a dialog again, with what was typed and what is wrong with it."""
-    return page(request, template, context, part="dialog", status=422)
+def dialog(
+    request: HttpRequest, template: str, context: Mapping[str, Any], form: BaseForm | None = None
+) -> HttpResponse:
+    """The inside of a dialog, or its page. A form with faults comes back with what was typed (422)."""
+    status = 422 if form is not None and form.is_bound and form.errors else 200
+    return page(request, template, context, part="dialog", status=status)
 
 
 def done(
     request: HttpRequest, *, to: str, say: str = "", events: Iterable[str] = (), leave: bool = False
 ) -> HttpResponse:
-    """A form's success. `to` is where the plain page goes; in a dialog that only happens with `leave`."""
+    """A form's success. `to` is where the plain page goes; a dialog goes there only with `leave`."""
     if not wants_part(request):
         _say_later(request, say)
         return HttpResponseRedirect(to)
@@ -137,9 +140,21 @@ class Frame:
     def tenant(self) -> Tenant | None:
         return next((each for each in self.tenants if self.actor and each.pk == self.actor.tenant), None)
 
+    @cached_property
+    def role(self) -> str:
+        """What the actor is in the active tenant, in a word."""
+        if self.actor is None:
+            return ""
+        if self.actor.is_org_admin:
+            return "OrgAdmin"
+        standing = self.actor.tenants.get(self.actor.tenant) if self.actor.tenant else None
+        return {"tenant_admin": "TenantAdmin", "member": "Member"}.get(standing or "", "Operator")
+
     @property
     def theme(self) -> str:
-        return getattr(getattr(self.request, "user", None), "theme", "system")
+        """Chosen per browser: the same person may sit at a dark and a bright screen."""
+        chosen = self.request.COOKIES.get("theme", "")
+        return chosen if chosen in ("light", "dark") else "system"
 
     @property
     def section(self) -> str:

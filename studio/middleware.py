@@ -35,7 +35,9 @@ class RequestId:
 class SignedIn(LoginRequiredMiddleware):
     """Everybody signs in first, but on the REST API, which has its own way; whoever did is `request.actor`."""
 
-    def process_view(self, request: HttpRequest, view: Callable, args: list, kwargs: dict) -> HttpResponse | None:
+    def process_view(
+        self, request: HttpRequest, view: Callable, args: list, kwargs: dict
+    ) -> HttpResponse | None:
         if request.user.is_authenticated:
             wanted = request.COOKIES.get("tenant", "")
             request.now = datetime.now(UTC)  # type: ignore[attr-defined]

@@ -16,7 +16,9 @@ class Generation(models.Model):
 
     code = models.CharField(primary_key=True, max_length=20)
     device_env = models.CharField(max_length=40, default="STUDIO_RDUS")
-    rank = models.PositiveSmallIntegerField(default=100, help_text="Order of preference where a model has none")
+    rank = models.PositiveSmallIntegerField(
+        default=100, help_text="Order of preference where a model has none"
+    )
 
     class Meta:
         ordering = ["rank", "code"]
@@ -77,7 +79,8 @@ class Model(models.Model):
                 "tenant", Lower("name"), condition=Q(tenant__isnull=False), name="model_name_once_in_tenant"
             ),
             models.CheckConstraint(
-                condition=Q(owner__isnull=True, tenant__isnull=True) | Q(owner__isnull=False, tenant__isnull=False),
+                condition=Q(owner__isnull=True, tenant__isnull=True)
+                | Q(owner__isnull=False, tenant__isnull=False),
                 name="model_owner_has_tenant",
             ),
             models.CheckConstraint(
@@ -128,7 +131,9 @@ class DeployOption(models.Model):
 
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="deploy_options")
     generation = models.ForeignKey(Generation, on_delete=models.PROTECT, related_name="deploy_options")
-    rank = models.PositiveSmallIntegerField(default=0, help_text="Position in the model's list; first is preferred")
+    rank = models.PositiveSmallIntegerField(
+        default=0, help_text="Position in the model's list; first is preferred"
+    )
     rdus = models.PositiveSmallIntegerField(default=1)
     params = models.JSONField(default=list, blank=True)
 
@@ -148,7 +153,9 @@ class Runtime(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=63, unique=True)
-    argv = models.JSONField(help_text="Argument list; fields {path} {gguf} {host} {port} {name} {rdus} {devices} {python}")
+    argv = models.JSONField(
+        help_text="Argument list; fields {path} {gguf} {host} {port} {name} {rdus} {devices} {python}"
+    )
     env = models.JSONField(default=dict, blank=True)
     token_file_env = models.CharField(max_length=60, blank=True)
     token_env = models.CharField(max_length=60, blank=True)

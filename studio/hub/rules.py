@@ -38,7 +38,9 @@ def clean_parameters(given: Mapping[str, Any], allowed: Iterable[Mapping[str, An
     unknown = sorted(set(given) - set(fields))
     if unknown:
         names = ", ".join(sorted(fields)) or "none"
-        raise invalid_field(f"hyperparams.{unknown[0]}", f"There is no parameter {unknown[0]!r}; there are: {names}.")
+        raise invalid_field(
+            f"hyperparams.{unknown[0]}", f"There is no parameter {unknown[0]!r}; there are: {names}."
+        )
     return {
         name: _read(name, given[name], field) if _is_given(given, name) else field.get("default")
         for name, field in fields.items()
@@ -74,7 +76,9 @@ def rdus_of(parameters: Mapping[str, Any], default: int) -> int:
 def check_template(argv: object) -> None:
     """Raises `Invalid` for a launch template that is no list or names a field nobody fills."""
     if not isinstance(argv, list) or not argv or not all(isinstance(item, str) for item in argv):
-        raise invalid_field("argv", 'A launch template is a list of arguments, e.g. ["server", "--port", "{port}"].')
+        raise invalid_field(
+            "argv", 'A launch template is a list of arguments, e.g. ["server", "--port", "{port}"].'
+        )
     for item in argv:
         for _, name, spec, conversion in Formatter().parse(item):
             if name is not None and (name not in TEMPLATE_FIELDS or spec or conversion):
@@ -91,6 +95,8 @@ def check_manifest(manifest: object) -> None:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise Invalid(f"The manifest names a file outside its folder: {path}", {"manifest": "bad path"})
         if path.suffix in {".pkl", ".pickle", ".pt", ".bin"}:
-            raise Invalid(f"{path} may hold code; only safetensors and GGUF are accepted.", {"manifest": "pickle"})
+            raise Invalid(
+                f"{path} may hold code; only safetensors and GGUF are accepted.", {"manifest": "pickle"}
+            )
         if not re.fullmatch(r"[0-9a-f]{64}", str(entry.get("sha256", ""))) or int(entry.get("size", -1)) < 0:
             raise Invalid(f"The manifest has no size or sha256 for {path}.", {"manifest": "incomplete"})

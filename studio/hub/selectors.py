@@ -32,7 +32,11 @@ def visible(actor: Actor) -> QuerySet[Model]:
     administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
     shared = Q(general_access__in=["tenant_viewer", "tenant_editor"], tenant__in=list(actor.tenants))
     return models.filter(
-        Q(tenant=None) | Q(owner=actor.id) | Q(tenant__in=administered) | Q(general_access="all_viewer") | shared
+        Q(tenant=None)
+        | Q(owner=actor.id)
+        | Q(tenant__in=administered)
+        | Q(general_access="all_viewer")
+        | shared
     ).order_by("name", "id")
 
 
@@ -43,9 +47,13 @@ def model_named(actor: Actor, name_or_id: str) -> Model:
         matches = Q(pk=UUID(wanted)) | Q(name__iexact=wanted)
     except ValueError:
         matches = Q(name__iexact=wanted)
-    found = sorted(visible(actor).filter(matches), key=lambda model: (model.owner_id != actor.id, model.is_provided))
+    found = sorted(
+        visible(actor).filter(matches), key=lambda model: (model.owner_id != actor.id, model.is_provided)
+    )
     if not found:
-        raise NotFound(f"There is no model {wanted!r}.", {"model_checkpoint": f"There is no model {wanted!r}."})
+        raise NotFound(
+            f"There is no model {wanted!r}.", {"model_checkpoint": f"There is no model {wanted!r}."}
+        )
     return found[0]
 
 
@@ -123,4 +131,6 @@ def _group(actor: Actor, model: Model) -> str:
 def _refusal(model: Model) -> str:
     if model.is_base:
         return BASE_SENTENCE
-    return "" if model.deploy_options.all() else f"{model.name} lists no RDU generation it can be deployed on."
+    return (
+        "" if model.deploy_options.all() else f"{model.name} lists no RDU generation it can be deployed on."
+    )

@@ -33,7 +33,10 @@ class Project(models.Model):
         ordering = ["name", "id"]
         constraints = [
             models.UniqueConstraint(
-                "tenant", Lower("name"), condition=Q(deleted_at__isnull=True), name="project_name_once_in_tenant"
+                "tenant",
+                Lower("name"),
+                condition=Q(deleted_at__isnull=True),
+                name="project_name_once_in_tenant",
             ),
             models.CheckConstraint(
                 condition=Q(general_access__in=GENERAL_ACCESS_VALUES), name="project_access_known"

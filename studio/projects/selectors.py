@@ -22,9 +22,8 @@ def open_to(actor: Actor, prefix: str = "") -> Q:
     if actor.is_org_admin:
         return Q()
     administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
-    shared = Q(
-        **{f"{prefix}tenant__in": list(actor.tenants), f"{prefix}general_access__in": ["tenant_viewer", "tenant_editor"]}
-    )
+    members = Q(**{f"{prefix}tenant__in": list(actor.tenants)})
+    shared = members & Q(**{f"{prefix}general_access__in": ["tenant_viewer", "tenant_editor"]})
     return (
         Q(**{f"{prefix}owner": actor.id})
         | Q(**{f"{prefix}tenant__in": administered})

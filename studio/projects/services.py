@@ -12,14 +12,18 @@ from studio.unit import unit_of_work
 
 
 @unit_of_work
-def create_project(*, actor: Actor, tenant: Tenant, name: str, description: str = "", now: datetime) -> Project:
+def create_project(
+    *, actor: Actor, tenant: Tenant, name: str, description: str = "", now: datetime
+) -> Project:
     """A project of the actor in the tenant. Raises `Invalid` and `Conflict` at `name`."""
     facts = Facts(tenant=tenant.pk)
     require(actor, "project.create", facts, thing="tenant")
     name = clean_name("name", name)
     description = clean_text("description", description, 500)
     if Project.objects.filter(tenant=tenant, name__iexact=name, deleted_at__isnull=True).exists():
-        raise Conflict(f"There is a project {name!r} in this tenant already.", {"name": "This name is taken."})
+        raise Conflict(
+            f"There is a project {name!r} in this tenant already.", {"name": "This name is taken."}
+        )
     project = Project.objects.create(
         tenant=tenant, owner_id=actor.id, name=name, description=description, created_at=now, updated_at=now
     )
@@ -36,8 +40,13 @@ def edit_project(*, actor: Actor, project: Project, name: str, description: str,
     description = clean_text("description", description, 500)
     others = Project.objects.filter(tenant=project.tenant_id, name__iexact=name, deleted_at__isnull=True)
     if others.exclude(pk=project.pk).exists():
-        raise Conflict(f"There is a project {name!r} in this tenant already.", {"name": "This name is taken."})
-    changes: dict[str, object] = {"name": [project.name, name], "description": [project.description, description]}
+        raise Conflict(
+            f"There is a project {name!r} in this tenant already.", {"name": "This name is taken."}
+        )
+    changes: dict[str, object] = {
+        "name": [project.name, name],
+        "description": [project.description, description],
+    }
     Project.objects.filter(pk=project.pk).update(name=name, description=description, updated_at=now)
     role = leading_role(actor, facts)
     record(actor, "edit", "project", project.pk, name, tenant=project.tenant_id, role=role, changes=changes)

@@ -40,7 +40,9 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     is_org_admin = models.BooleanField("OrgAdmin", default=False)
-    default_tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    default_tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     theme = models.CharField(
         max_length=6, default="system", choices=[("system", "System"), ("light", "Light"), ("dark", "Dark")]
     )
@@ -64,7 +66,9 @@ class Membership(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "tenant"], name="membership_once"),
-            models.CheckConstraint(condition=Q(role__in=["member", "tenant_admin"]), name="membership_role_known"),
+            models.CheckConstraint(
+                condition=Q(role__in=["member", "tenant_admin"]), name="membership_role_known"
+            ),
         ]
 
     def __str__(self) -> str:

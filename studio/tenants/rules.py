@@ -39,7 +39,9 @@ class Actor:
     request_id: str = ""
 
 
-STUDIO = Actor(id=None, name="Studio", is_org_admin=True)  # the platform itself: first run, command line, sweeps
+STUDIO = Actor(
+    id=None, name="Studio", is_org_admin=True
+)  # the platform itself: first run, command line, sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "endpoint.see": _row(YES, YES, YES, YES, YES, HIDDEN, HIDDEN),
     "endpoint.run": _row(YES, YES, YES, YES, NO, HIDDEN, HIDDEN),  # edit, stop, restart, updates, roll back
     "endpoint.delete": _row(YES, YES, YES, NO, NO, HIDDEN, HIDDEN),  # and share, transfer
-    "key.manage": _row(YES, YES, YES, NO, NO, HIDDEN, HIDDEN),  # add, edit, revoke, limits, rotate, see values
+    "key.manage": _row(
+        YES, YES, YES, NO, NO, HIDDEN, HIDDEN
+    ),  # add, edit, revoke, limits, rotate, see values
     "key.list": _row(YES, YES, YES, YES, YES, HIDDEN, HIDDEN),  # without values
     "model.see": _row(YES, YES, YES, YES, YES, HIDDEN, HIDDEN),  # and deploy; the provider's: everybody
     "model.edit": _row(YES, YES, YES, YES, NO, HIDDEN, HIDDEN),
@@ -124,7 +128,7 @@ def roles_of(actor: Actor, facts: Facts) -> frozenset[Role]:
         roles.add(Role.OWNER)
     if facts.share or facts.provided:
         roles.add(facts.share or Role.VIEWER)
-    return frozenset(roles - {Role.OPERATOR} and roles or roles | {Role.STRANGER})
+    return frozenset((roles - {Role.OPERATOR} and roles) or roles | {Role.STRANGER})
 
 
 def may(actor: Actor, action: str, facts: Facts) -> bool:

@@ -31,13 +31,21 @@ def create_tenant(*, actor: Actor, name: str, now: datetime) -> Tenant:
     if Tenant.objects.filter(name__iexact=name).exists():
         raise Conflict(f"There is a tenant {name!r} already.", {"name": "taken"})
     tenant = Tenant.objects.create(organization=ensure_organization(name="Studio"), name=name, created_at=now)
-    record(actor, "create", "tenant", tenant.pk, name, tenant=tenant.pk, role=leading_role(actor, Facts(None)))
+    record(
+        actor, "create", "tenant", tenant.pk, name, tenant=tenant.pk, role=leading_role(actor, Facts(None))
+    )
     return tenant
 
 
 @unit_of_work
 def create_user(
-    *, actor: Actor, name: str, password: str, tenant: Tenant, role: str = Membership.Role.MEMBER, now: datetime
+    *,
+    actor: Actor,
+    name: str,
+    password: str,
+    tenant: Tenant,
+    role: str = Membership.Role.MEMBER,
+    now: datetime,
 ) -> User:
     """A person in a tenant. Raises `Invalid` for a weak password, `Conflict` for a taken name."""
     facts = Facts(tenant=tenant.pk)
@@ -91,7 +99,9 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     return seal.Secret(value)
 
 
-def authenticate_key(value: str, *, wanted_tenant: str, address: str, request_id: str, now: datetime) -> Actor:
+def authenticate_key(
+    value: str, *, wanted_tenant: str, address: str, request_id: str, now: datetime
+) -> Actor:
     """The actor behind a platform key. Raises `NotSignedIn` for a key that is not one."""
     digest = seal.digest(keyring.key_pepper(), value)
     key = PlatformKey.objects.select_related("user").filter(digest=digest, user__is_active=True).first()

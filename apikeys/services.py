@@ -1,0 +1,152 @@
+"""Adding, describing, revoking and showing endpoint API keys.
+
+Values are UUIDs, kept as a digest to check and a sealed copy to show. Whoever calls from above locks the
+endpoint first; each change of what works raises its `route_version`, so every gateway hears of it.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+
+from apikeys.models import ApiKey
+from apikeys.rules import FIRST_KEY, MOST_DESCRIPTION, check_may_edit, check_may_revoke, check_may_show
+from endpoints import routing
+from endpoints.models import Endpoint
+from studio import keyring, seal
+from studio.audit.models import Event
+from studio.audit.services import record
+from studio.errors import NotFound
+from studio.tenants.rules import Actor, Facts, clean_text, leading_role, require
+from studio.unit import unit_of_work
+
+SHOWN_EVERY = timedelta(hours=1)  # one audit row per actor, key and hour, with a count
+
+
+@unit_of_work
+def mint_first_key(*, actor: Actor, endpoint: Endpoint, now: datetime) -> ApiKey:
+    """The key every endpoint is created with. Called by `endpoints.services` only."""
+    return _mint(actor, endpoint, FIRST_KEY, now, is_first=True)[0]
+
+
+@unit_of_work
+def add_key(
+    *, actor: Actor, endpoint: Endpoint, facts: Facts, description: str, now: datetime
+) -> tuple[ApiKey, seal.Secret]:
+    require(actor, "key.manage", facts, thing="endpoint")
+    description = clean_text("description", description, MOST_DESCRIPTION)
+    key, value = _mint(actor, endpoint, description, now)
+    _record(actor, "add key", key, endpoint, facts)
+    routing.touch([endpoint.pk])
+    return key, value
+
+
+@unit_of_work
+def edit_key(*, actor: Actor, key: ApiKey, facts: Facts, description: str, now: datetime) -> ApiKey:
+    require(actor, "key.manage", facts, thing="endpoint")
+    check_may_edit(is_first=key.is_first, is_revoked=key.revoked_at is not None)
+    description = clean_text("description", description, MOST_DESCRIPTION)
+    ApiKey.objects.filter(pk=key.pk).update(description=description, updated_at=now)
+    _record(actor, "edit key", key, key.endpoint, facts, {"description": [key.description, description]})
+    key.refresh_from_db()
+    return key
+
+
+@unit_of_work
+def revoke_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> ApiKey:
+    """Final: the row stays, its value is gone, and every gateway refuses it within a second."""
+    require(actor, "key.manage", facts, thing="endpoint")
+    list(Endpoint.objects.select_for_update().filter(pk=key.endpoint_id).values_list("pk"))
+    key = ApiKey.objects.select_related("endpoint").get(pk=key.pk)
+    check_may_revoke(is_first=key.is_first, is_revoked=key.revoked_at is not None)
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, updated_at=now, sealed=None)
+    _record(actor, "revoke key", key, key.endpoint, facts)
+    routing.touch([key.endpoint_id])
+    key.refresh_from_db()
+    return key
+
+
+@unit_of_work
+def show_keys(
+    *, actor: Actor, keys: list[ApiKey], facts: Facts, now: datetime
+) -> dict[uuid.UUID, seal.Secret]:
+    """The values of those that are not revoked, by key id; audited once per actor, key and hour with a count."""
+    require(actor, "key.manage", facts, thing="endpoint")
+    shown = {key.pk: seal.Secret(keyring.open_value(key.sealed, "api key")) for key in keys if key.sealed}
+    for key in keys:
+        if key.pk in shown:
+            _count_showing(actor, key, facts, now)
+    return shown
+
+
+def show_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> seal.Secret:
+    """One value. Raises `Conflict` for a revoked key."""
+    require(actor, "key.manage", facts, thing="endpoint")
+    check_may_show(is_revoked=key.revoked_at is not None)
+    return show_keys(actor=actor, keys=[key], facts=facts, now=now)[key.pk]
+
+
+def key_named(endpoint: Endpoint, id_or_value: str) -> ApiKey:
+    """By id or by the key's value. Raises `NotFound`."""
+    try:
+        wanted = uuid.UUID(id_or_value.strip())
+    except ValueError:
+        raise NotFound("There is no such API key.", {"apikey": "unknown key"}) from None
+    keys = ApiKey.objects.select_related("endpoint", "owner").filter(endpoint=endpoint)
+    digest = seal.digest(keyring.key_pepper(), str(wanted))
+    found = keys.filter(pk=wanted).first() or keys.filter(digest=digest).first()
+    if found is None:
+        raise NotFound("There is no such API key.", {"apikey": "unknown key"})
+    return found
+
+
+def _mint(
+    actor: Actor, endpoint: Endpoint, description: str, now: datetime, *, is_first: bool = False
+) -> tuple[ApiKey, seal.Secret]:
+    value = str(uuid.uuid4())
+    key = ApiKey.objects.create(
+        endpoint=endpoint,
+        owner_id=actor.id or endpoint.owner_id,
+        description=description,
+        is_first=is_first,
+        digest=seal.digest(keyring.key_pepper(), value),
+        sealed=keyring.seal_value(value, "api key"),
+        prefix=value[:8],
+        created_at=now,
+        updated_at=now,
+    )
+    return key, seal.Secret(value)
+
+
+def _record(
+    actor: Actor,
+    verb: str,
+    key: ApiKey,
+    endpoint: Endpoint,
+    facts: Facts,
+    changes: dict[str, object] | None = None,
+) -> None:
+    about: dict[str, object] = {"key": str(key.pk), "description": key.description}
+    record(
+        actor,
+        verb,
+        "endpoint",
+        endpoint.pk,
+        endpoint.name,
+        tenant=facts.tenant,
+        role=leading_role(actor, facts),
+        changes=about | (changes or {}),
+    )
+
+
+def _count_showing(actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> None:
+    lately = Event.objects.filter(
+        actor_id=actor.id,
+        verb="show key",
+        thing_id=key.endpoint_id,
+        changes__key=str(key.pk),
+        at__gt=now - SHOWN_EVERY,
+    )
+    event = lately.order_by("-id").first()
+    if event is None:
+        _record(actor, "show key", key, key.endpoint, facts, {"times": 1})
+        return
+    Event.objects.filter(pk=event.pk).update(changes=event.changes | {"times": event.changes["times"] + 1})

@@ -1,0 +1,177 @@
+"""Publishing routes: what the gateways know, written straight from the process that committed.
+
+The broker keeps a route only if its version is newer. A publisher thread in web and control publishes what
+a dead process or an absent broker left behind, and everything after the broker began anew; only then does
+the marker say that the table is complete.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import redis
+import structlog
+from django.db import DatabaseError, close_old_connections
+from django.db.models import F, Prefetch, Q
+
+from apikeys.models import ApiKey
+from endpoints import selectors, wire
+from endpoints.models import Endpoint
+from endpoints.rules import LIVE, UPDATING
+from scheduler.models import Control, Instance
+from scheduler.rules import InstanceState
+from studio import enqueue, keyring
+
+log = structlog.get_logger()
+
+BATCH = 200
+LOOK_EVERY = 0.5  # seconds between looks at the broker's run id and at unpublished rows
+
+# KEYS: table, log, changes. ARGV: endpoint id, version (8 bytes) + box, channel. 1 when written, 0 when older.
+PUT = """
+local standing = redis.call('HGET', KEYS[1], ARGV[1])
+if standing and string.sub(standing, 1, 8) >= string.sub(ARGV[2], 1, 8) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local change = redis.call('INCR', KEYS[3])
+redis.call('ZADD', KEYS[2], change, ARGV[1])
+redis.call('PUBLISH', ARGV[3], change)
+return 1
+"""
+
+
+def touch(endpoints: Iterable[UUID]) -> None:
+    """Something the gateways must learn has changed: raise the versions, and publish once committed."""
+    ids = sorted(set(endpoints))
+    if ids:
+        Endpoint.objects.filter(pk__in=ids).update(route_version=F("route_version") + 1)
+        enqueue.after_commit(lambda: publish(ids))
+
+
+def publish(endpoints: Sequence[UUID]) -> bool:
+    """Write the present routes of these endpoints. False when the broker was away; the thread will do it."""
+    try:
+        for start in range(0, len(endpoints), BATCH):
+            _publish_batch(endpoints[start : start + BATCH])
+    except redis.RedisError as error:
+        log.warning("routes not published", error=type(error).__name__)
+        return False
+    return True
+
+
+def _publish_batch(ids: Sequence[UUID]) -> None:
+    routes = build(ids)
+    key, private = keyring.routes_seal()[0], keyring.routes_sign()
+    pipe = enqueue.broker().pipeline(transaction=False)
+    for route in routes:
+        pipe.eval(
+            PUT,
+            3,
+            wire.ROUTES,
+            wire.LOG,
+            wire.CHANGES,
+            route.endpoint,
+            wire.pack(route, key, private),
+            wire.NUDGE,
+        )
+    pipe.execute()
+    for route in routes:
+        Endpoint.objects.filter(pk=route.endpoint, published_version__lt=route.version).update(
+            published_version=route.version
+        )
+
+
+def build(ids: Sequence[UUID]) -> list[wire.Route]:
+    """The routes of these endpoints as the rows stand now."""
+    serving = Instance.objects.filter(Q(state=InstanceState.READY) | Q(state=InstanceState.LOST), port__gt=0)
+    rows = (
+        Endpoint.objects.filter(pk__in=ids)
+        .select_related("model_version__model__app")
+        .prefetch_related(
+            Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None), to_attr="live_keys"),
+            Prefetch("rows", serving.order_by("ordinal", "pk"), to_attr="serving"),
+        )
+    )
+    return [_route(view) for view in selectors.views(rows, whole=True)]
+
+
+def _route(view: selectors.EndpointView) -> wire.Route:
+    endpoint = view.endpoint
+    if endpoint.desired == Endpoint.Desired.DELETED:
+        return wire.Route(
+            endpoint=str(endpoint.pk),
+            project=str(endpoint.project_id),
+            version=endpoint.route_version,
+            deleted=True,
+        )
+    model = endpoint.model_version.model
+    running = endpoint.desired == Endpoint.Desired.RUNNING
+    return wire.Route(
+        endpoint=str(endpoint.pk),
+        project=str(endpoint.project_id),
+        version=endpoint.route_version,
+        name=endpoint.name,
+        status=view.status,
+        sentence="" if view.status in (LIVE, UPDATING) else view.reason,
+        model=model.name,
+        names=[model.name, *(alias for alias in model.aliases if alias != model.name)],
+        task=model.app.task,
+        keys=[wire.Key(str(key.pk), bytes(key.digest)) for key in endpoint.live_keys],
+        upstreams=[_upstream(row) for row in endpoint.serving] if running else [],
+        deadline_seconds=endpoint.drain_seconds,
+    )
+
+
+def _upstream(row: Instance) -> wire.Upstream:
+    token = keyring.open_value(row.sealed_token, "instance") if row.sealed_token else ""
+    return wire.Upstream(str(row.pk), row.host, row.port, token, spare=row.state == InstanceState.LOST)
+
+
+# ----- the publisher --------------------------------------------------------------------------------------
+
+
+class Publisher(threading.Thread):
+    """Keeps the broker's table whole. Any number of them may run; each write is only taken if newer."""
+
+    def __init__(self) -> None:
+        super().__init__(name="publisher", daemon=True)
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(LOOK_EVERY):
+            try:
+                look()
+            except (redis.RedisError, DatabaseError) as error:
+                log.warning("publisher waits", error=type(error).__name__)
+            finally:
+                close_old_connections()
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+
+
+def look() -> None:
+    """One look: everything when the broker's table is not the one we completed, else only what is behind."""
+    broker = enqueue.broker()
+    marker = f"{_incarnation()}:{broker.info('server')['run_id']}".encode()
+    standing = broker.get(wire.MARKER)
+    if standing != marker:
+        if standing and standing.split(b":")[0] != marker.split(b":")[0]:
+            broker.delete(wire.ROUTES, wire.LOG)  # of another incarnation: its versions mean nothing now
+        _publish_all()
+        broker.set(wire.MARKER, marker)
+        broker.publish(wire.NUDGE, 0)
+    else:
+        behind = Endpoint.objects.filter(route_version__gt=F("published_version")).values_list(
+            "pk", flat=True
+        )
+        publish(list(behind[:BATCH]))
+
+
+def _publish_all() -> None:
+    ids = list(Endpoint.objects.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        _publish_batch(ids[start : start + BATCH])
+
+
+def _incarnation() -> int:
+    return Control.objects.get_or_create(pk=1)[0].incarnation

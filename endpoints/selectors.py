@@ -1,0 +1,279 @@
+"""Reading endpoints: what the actor may see, each with its computed status and its instances."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import BooleanField, Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+
+from apikeys.models import ApiKey
+from endpoints import rules
+from endpoints.models import Endpoint
+from endpoints.rules import Tally
+from scheduler.models import LIVE, Instance
+from scheduler.rules import COMING, InstanceState, in_queue, reason_sentence
+from studio.errors import NotFound
+from studio.projects import selectors as projects
+from studio.projects.models import Project
+from studio.tenants.rules import Actor, Facts, share_of
+
+WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
+
+
+def facts(actor: Actor, endpoint: Endpoint) -> Facts:
+    """A grant on the project holds for what is in it, and its owner counts as an owner."""
+    project = endpoint.project
+    return Facts(
+        tenant=project.tenant_id,
+        owners=frozenset({endpoint.owner_id, project.owner_id}),
+        share=share_of(actor, project.tenant_id, endpoint.general_access, project.general_access),
+    )
+
+
+def visible(actor: Actor) -> QuerySet[Endpoint]:
+    """Endpoints the actor may see, in any tenant, without those that are deleted and gone."""
+    seen = projects.open_to(actor, "project__")
+    if not actor.is_org_admin:
+        shared = Q(
+            project__tenant__in=list(actor.tenants), general_access__in=["tenant_viewer", "tenant_editor"]
+        )
+        seen = seen | Q(owner=actor.id) | Q(general_access="all_viewer") | shared
+    return Endpoint.objects.filter(seen, _not_gone()).select_related(*WITH)
+
+
+def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
+    """The visible ones of the active tenant, newest first."""
+    return visible(actor).filter(project__tenant=actor.tenant).order_by("-created_at", "id")
+
+
+def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
+    return visible(actor).filter(project=project).order_by("-created_at", "id")
+
+
+def named(actor: Actor, name_or_id: str, project: Project | None = None) -> Endpoint:
+    """By id, or by name in the project, or by name among all visible ones of the active tenant.
+
+    Raises `NotFound`; where the name fits several, the sentence lists them as `project/endpoint (id)`.
+    """
+    pool = visible(actor).exclude(desired="deleted")
+    if project is not None:
+        pool = pool.filter(project=project)
+    try:
+        found = list(pool.filter(pk=UUID(name_or_id)))
+    except ValueError:
+        pool = pool if project is not None else pool.filter(project__tenant=actor.tenant)
+        found = list(pool.filter(name__iexact=name_or_id)[:20])
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotFound(f"There is no endpoint {name_or_id!r}.", {"endpoint": "unknown endpoint"})
+    several = ", ".join(f"{each.project.name}/{each.name} ({each.pk})" for each in found)
+    raise NotFound(
+        f"Several endpoints are named {name_or_id!r}: {several}. Name the project.", {"project": "needed"}
+    )
+
+
+# ----- status ---------------------------------------------------------------------------------------------
+
+
+def tallies(endpoints: Sequence[Endpoint]) -> dict[UUID, Tally]:
+    """Endpoint id → its wish and the states of its instances, in one query."""
+    by_id = {endpoint.pk: endpoint for endpoint in endpoints}
+    counts: dict[UUID, Counter[str]] = {pk: Counter() for pk in by_id}
+    rows = Instance.objects.filter(endpoint__in=by_id).exclude(state=InstanceState.STOPPED)
+    for pk, state, config, node, reason in rows.values_list(
+        "endpoint_id", "state", "config_version", "node_id", "reason__code"
+    ):
+        counts[pk].update(_kinds(state, config < by_id[pk].config_version, node is not None, reason))
+    return {pk: Tally(desired=by_id[pk].desired, **counts[pk]) for pk in by_id}
+
+
+def _kinds(state: str, outdated: bool, on_node: bool, reason: str | None) -> Iterable[str]:
+    if state == InstanceState.AWAITING:
+        yield "awaiting" if reason else "new"
+    elif state in COMING:
+        yield "coming"
+    elif state in ("ready", "draining", "failed"):
+        yield state
+    if state == InstanceState.FAILED and on_node:
+        yield "failed_held"
+    if outdated and state in (*COMING, InstanceState.READY):
+        yield "outdated"
+
+
+def with_status(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Annotate `status_word`: the same ordered predicates as `rules.STATUSES`, as EXISTS on partial indexes."""
+    whens = [When(condition, then=Value(word)) for word, condition in _status_conditions()]
+    return endpoints.annotate(
+        status_word=Case(*whens, default=Value(rules.SETTING_UP), output_field=CharField())
+    )
+
+
+def _status_conditions() -> list[tuple[str, Any]]:
+    rows = Instance.objects.filter(endpoint=OuterRef("pk"))
+    coming, ready = Exists(rows.filter(state__in=COMING)), Exists(rows.filter(state="ready"))
+    awaiting = rows.filter(state="awaiting")
+    held = Exists(rows.filter(state="failed", node__isnull=False))
+    outdated = rows.filter(state__in=[*COMING, "ready"], config_version__lt=OuterRef("config_version"))
+    stopped = Q(desired="stopped")
+    leaving = Q(coming | ready | Exists(rows.filter(state="draining")) | held)
+    return [
+        (rules.DELETING, Q(desired="deleted")),
+        (rules.STOPPING, stopped & leaving),
+        (rules.STOPPED, stopped),
+        (rules.UPDATING, Q(ready) & Q(Exists(outdated))),
+        (rules.LIVE, Q(ready)),
+        (rules.SETTING_UP, Q(coming | Exists(awaiting.filter(reason__isnull=True)))),
+        (rules.AWAITING_RDU, Q(Exists(awaiting))),
+        (rules.FAILED, Q(Exists(rows.filter(state="failed")))),
+    ]
+
+
+def _not_gone() -> Any:
+    """A deleted endpoint is seen as long as anything of it is left on a node."""
+    left = Exists(Instance.objects.filter(endpoint=OuterRef("pk"), state__in=LIVE, node__isnull=False))
+    return ~Q(desired="deleted") | Case(
+        When(left, then=Value(True)), default=Value(False), output_field=BooleanField()
+    )
+
+
+# ----- views ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance as people see it. `reason`: why it waits, pauses or failed, in one sentence."""
+
+    id: UUID
+    ordinal: int
+    state: str
+    since: Any
+    node: str
+    rdus: list[int]
+    reason: str
+    code: str
+    position: int
+    progress: dict[str, Any] | None
+    crashes: int
+    log_tail: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """An endpoint with all that its window, its REST answer and `snapi endpoint info` show."""
+
+    endpoint: Endpoint
+    status: str
+    ready: int
+    instances: list[InstanceView] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> list[InstanceView]:
+        return [each for each in self.instances if each.state == InstanceState.AWAITING and each.reason]
+
+    @property
+    def reason(self) -> str:
+        """Why the endpoint is not Live, in one sentence; "" while there is nothing to explain."""
+        if self.status not in (rules.AWAITING_RDU, rules.FAILED, rules.SETTING_UP):
+            return ""
+        wanted = InstanceState.FAILED if self.status == rules.FAILED else InstanceState.AWAITING
+        return next((i.reason for i in self.instances if i.state == wanted and i.reason), "") or next(
+            (i.reason for i in self.instances if i.reason), ""
+        )
+
+    @property
+    def tally(self) -> str:
+        """`15 of 40 instances`; "" while nothing runs or is wished."""
+        wanted = self.endpoint.instances
+        if self.endpoint.desired != Endpoint.Desired.RUNNING:
+            return ""
+        return f"{self.ready} of {wanted} instance{'' if wanted == 1 else 's'}"
+
+    @property
+    def instances_now(self) -> int:
+        """What *Instances* shows: the wish while running, 0 while stopped."""
+        return self.endpoint.instances if self.endpoint.desired == Endpoint.Desired.RUNNING else 0
+
+    @property
+    def predict_path(self) -> str:
+        return f"/api/predict/generic/{self.endpoint.project_id}/{self.endpoint.pk}"
+
+    @property
+    def stream_path(self) -> str:
+        return f"/api/predict/generic/stream/{self.endpoint.project_id}/{self.endpoint.pk}"
+
+    @property
+    def openai_path(self) -> str:
+        return f"/v1/{self.endpoint.project_id}/{self.endpoint.pk}"
+
+    @property
+    def predict_url(self) -> str:
+        return settings.PUBLIC_URL + self.predict_path
+
+    @property
+    def stream_url(self) -> str:
+        return settings.PUBLIC_URL + self.stream_path
+
+    @property
+    def openai_url(self) -> str:
+        return settings.PUBLIC_URL + self.openai_path
+
+
+def views(endpoints: Iterable[Endpoint], *, whole: bool = False) -> list[EndpointView]:
+    """Endpoints with their status; `whole` adds every instance with its node, RDUs and reason."""
+    found = list(endpoints)
+    counts = tallies(found)
+    instances = instance_views([endpoint.pk for endpoint in found]) if whole else {}
+    return [
+        EndpointView(each, rules.status(counts[each.pk]), counts[each.pk].ready, instances.get(each.pk, []))
+        for each in found
+    ]
+
+
+def view(endpoint: Endpoint) -> EndpointView:
+    return views([endpoint], whole=True)[0]
+
+
+def instance_views(endpoints: Sequence[UUID]) -> dict[UUID, list[InstanceView]]:
+    """Endpoint id → its instances that are not over, by their number; two queries."""
+    rows = (
+        Instance.objects.filter(endpoint__in=endpoints)
+        .exclude(state=InstanceState.STOPPED)
+        .select_related("node")
+        .prefetch_related("allocations__rdu")
+        .order_by("ordinal", "created_at")
+    )
+    found: dict[UUID, list[InstanceView]] = {}
+    for row in rows:
+        found.setdefault(row.endpoint_id, []).append(_instance_view(row))
+    return found
+
+
+def _instance_view(row: Instance) -> InstanceView:
+    reason = row.reason or {}
+    position = int(reason.get("position") or 0)
+    sentence = reason_sentence(reason, row.generation_id)
+    if row.state == InstanceState.AWAITING and position:
+        sentence = f"{sentence} {in_queue(position)}"
+    return InstanceView(
+        id=row.pk,
+        ordinal=row.ordinal,
+        state=row.state,
+        since=row.state_since,
+        node=row.node.name if row.node else "",
+        rdus=sorted(held.rdu.index for held in row.allocations.all() if held.released_at is None),
+        reason=sentence,
+        code=str(reason.get("code", "")),
+        position=position,
+        progress=row.progress,
+        crashes=row.crashes,
+        log_tail=row.log_tail,
+    )
+
+
+def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
+    """The API Keys table: newest first, the First Key last."""
+    return endpoint.api_keys.select_related("owner").order_by(F("is_first").asc(), "-created_at", "id")

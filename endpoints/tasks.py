@@ -1,0 +1,24 @@
+"""The endpoints' nudge and sweep."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from celery import shared_task
+
+from endpoints import rollouts
+from scheduler.listening import claim_sweep
+from studio import enqueue
+
+
+@shared_task(name="endpoints.tasks.converge")
+def converge(endpoint: str) -> None:
+    enqueue.begun("endpoints.tasks.converge", endpoint)
+    rollouts.converge(UUID(endpoint), now=datetime.now(UTC))
+
+
+@shared_task(name="endpoints.tasks.settle")
+def settle() -> None:
+    now = datetime.now(UTC)
+    if claim_sweep("settle", 4.0, now):
+        for endpoint in rollouts.unsettled():
+            rollouts.converge(endpoint, now=now)

@@ -1,0 +1,257 @@
+"""Reading the machines: capacity per generation, and where an endpoint's instances would land now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from scheduler import planner
+from scheduler.models import LIVE, Allocation, Instance, Node
+from scheduler.rules import NodeState, reason_sentence
+from studio.errors import NotFound
+from studio.hub.models import DeployOption, Generation
+from studio.tenants.rules import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The RDUs of one generation. `total` and `free` count nodes that take instances; `widest` of one node."""
+
+    generation: str
+    total: int
+    free: int
+    widest: int
+    widest_node: str
+    widest_width: int
+    mine: int  # held by the active tenant
+    others: int
+    out: int  # on nodes that take nothing now, and not held
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One RDU of a node in a picture. `use`: free, mine, other, here (would be taken), out."""
+
+    index: int
+    use: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodePicture:
+    name: str
+    state: str
+    virtual: bool
+    cells: list[Cell]
+    lands: list[int] = field(default_factory=list)  # numbers of the instances that would land here
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a wish would meet now: the statement, where each instance lands, and what would wait and why."""
+
+    capacity: Capacity
+    rdus: int
+    instances: int
+    nodes: list[NodePicture]
+    placed: int
+    waits: list[tuple[int, str]]  # instance number, sentence
+
+    @property
+    def rdus_in_all(self) -> int:
+        return self.rdus * self.instances
+
+
+def nodes() -> QuerySet[Node]:
+    return (
+        Node.objects.exclude(state=NodeState.REMOVED).select_related("generation", "tenant").order_by("name")
+    )
+
+
+def node_named(name: str) -> Node:
+    """Raises `NotFound`."""
+    found = nodes().filter(name__iexact=name).first()
+    if found is None:
+        raise NotFound(f"There is no node {name!r}.", {"node": "unknown node"})
+    return found
+
+
+def capacities(actor: Actor) -> list[Capacity]:
+    """One per generation that has nodes, in the operator's order."""
+    found = {generation.code: [] for generation in Generation.objects.all()}
+    for node in nodes():
+        found[node.generation_id].append(node)
+    mine = _held_by(actor)
+    return [_capacity(code, rows, mine) for code, rows in found.items() if rows]
+
+
+def capacity(actor: Actor, generation: str) -> Capacity:
+    return _capacity(generation, list(nodes().filter(generation=generation)), _held_by(actor))
+
+
+def _held_by(actor: Actor) -> dict[str, int]:
+    """Generation → RDUs held by the active tenant."""
+    held: dict[str, int] = {}
+    rows = Allocation.objects.filter(released_at=None, instance__endpoint__project__tenant=actor.tenant)
+    for generation in rows.values_list("rdu__node__generation_id", flat=True):
+        held[generation] = held.get(generation, 0) + 1
+    return held
+
+
+def _capacity(code: str, rows: Sequence[Node], mine: dict[str, int]) -> Capacity:
+    usable = [node for node in rows if node.state == NodeState.READY]
+    widest = max(usable, key=lambda node: (node.free, node.name), default=None)
+    used = sum(node.width - node.free for node in rows)
+    return Capacity(
+        generation=code,
+        total=sum(node.width for node in usable),
+        free=sum(node.free for node in usable),
+        widest=widest.free if widest else 0,
+        widest_node=widest.name if widest and widest.free else "",
+        widest_width=max((node.width for node in usable), default=0),
+        mine=mine.get(code, 0),
+        others=used - mine.get(code, 0),
+        out=sum(node.free for node in rows if node.state != NodeState.READY),
+    )
+
+
+# ----- dry run --------------------------------------------------------------------------------------------
+
+
+def preview(
+    actor: Actor, *, generation: str, min_width: int, rdus: int, instances: int, endpoint: UUID | None = None
+) -> Preview:
+    """The planner's own answer on a wish that is not written down. `endpoint`: the one being edited."""
+    rows = [node for node in nodes().filter(generation=generation) if node.width >= min_width]
+    wish = [
+        planner.Waiting(
+            instance=str(number), endpoint=str(endpoint or "new"), tenant=str(actor.tenant), rdus=rdus,
+            arrival=float("inf"), ordinal=number,
+        )
+        for number in range(1, instances + 1)
+    ]  # fmt: skip
+    plan = planner.dry_run(views(rows), _waiting_now(generation), wish)
+    lands: dict[str, list[int]] = {}
+    for placement in plan.placements:
+        lands.setdefault(placement.node, []).append(int(placement.instance))
+    waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
+    return Preview(
+        capacity=capacity(actor, generation),
+        rdus=rdus,
+        instances=instances,
+        nodes=pictures(actor, rows, lands, rdus),
+        placed=len(plan.placements),
+        waits=waits,
+    )
+
+
+def views(rows: Sequence[Node]) -> list[planner.NodeView]:
+    return [
+        planner.NodeView(
+            id=str(node.pk),
+            name=node.name,
+            width=node.width,
+            free=node.free,
+            usable=node.state == NodeState.READY,
+            why_not="" if node.state == NodeState.READY else node.state,
+        )
+        for node in rows
+    ]
+
+
+def _waiting_now(generation: str) -> list[planner.Waiting]:
+    rows = Instance.objects.filter(generation=generation, state="awaiting")
+    found = rows.values_list(
+        "pk", "endpoint_id", "rdus", "created_at", "ordinal", "endpoint__project__tenant_id"
+    )
+    return [
+        planner.Waiting(str(pk), str(endpoint), str(tenant), rdus, created.timestamp(), ordinal)
+        for pk, endpoint, rdus, created, ordinal, tenant in found
+    ]
+
+
+def pictures(
+    actor: Actor, rows: Sequence[Node], lands: dict[str, list[int]] | None = None, rdus: int = 0
+) -> list[NodePicture]:
+    """Each node with its RDUs as cells; with `lands`, the free ones that would be taken are marked."""
+    held = _holders(rows)
+    found = []
+    for node in rows:
+        numbers = sorted((lands or {}).get(str(node.pk), []))
+        take = len(numbers) * rdus
+        cells = []
+        for index in range(node.width):
+            use = _use(actor, node, held.get((node.pk, index)))
+            if use == "free" and take:
+                use, take = "here", take - 1
+            cells.append(Cell(index, use))
+        found.append(NodePicture(node.name, node.state, node.virtual, cells, numbers))
+    return found
+
+
+def _holders(rows: Sequence[Node]) -> dict[tuple[UUID, int], UUID]:
+    """(node, RDU index) → tenant that holds it."""
+    held = Allocation.objects.filter(Q(rdu__node__in=[node.pk for node in rows]), released_at=None)
+    found = held.values_list("rdu__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
+    return {(node, index): tenant for node, index, tenant in found}
+
+
+def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
+    if holder is not None:
+        return "mine" if holder == actor.tenant else "other"
+    return "free" if node.state == NodeState.READY else "out"
+
+
+def recommended(options: Sequence[DeployOption], parameters_rdus: int | None = None) -> str:
+    """The generation to preselect: the first on which one instance could be placed now, else the first that
+    exists and is wide enough, else the first that exists; "" when none does.
+    """
+    found = {code: [] for code in {option.generation_id for option in options}}
+    for node in nodes().filter(generation__in=found):
+        found[node.generation_id].append(node)
+    needs = {option.generation_id: parameters_rdus or option.rdus for option in options}
+    tests = (
+        lambda code, node: node.state == NodeState.READY and node.free >= needs[code],
+        lambda code, node: node.width >= needs[code],
+        lambda code, node: True,
+    )
+    for fits in tests:
+        for option in options:
+            code = option.generation_id
+            if any(fits(code, node) for node in found[code]):
+                return code
+    return ""
+
+
+def existing(options: Sequence[DeployOption]) -> list[DeployOption]:
+    """Those whose generation has at least one node here."""
+    present = set(nodes().values_list("generation_id", flat=True))
+    return [option for option in options if option.generation_id in present]
+
+
+# ----- what waits -----------------------------------------------------------------------------------------
+
+
+def waiting(generation: str | None = None) -> list[dict[str, Any]]:
+    """The queue: {position, endpoint, rdus, since, sentence} of every waiting instance, by generation and place."""
+    rows = Instance.objects.filter(state="awaiting").select_related("endpoint__project")
+    if generation:
+        rows = rows.filter(generation=generation)
+    found = [
+        {
+            "instance": row,
+            "endpoint": row.endpoint,
+            "generation": row.generation_id,
+            "rdus": row.rdus,
+            "since": row.created_at,
+            "position": (row.reason or {}).get("position", 0),
+            "sentence": reason_sentence(row.reason or {"code": "new", "rdus": row.rdus}, row.generation_id),
+        }
+        for row in rows
+    ]
+    return sorted(found, key=lambda each: (each["generation"], each["position"], each["since"]))
+
+
+def live_instances(node: Node) -> QuerySet[Instance]:
+    return Instance.objects.filter(node=node, state__in=LIVE).select_related("endpoint__project")

@@ -1,0 +1,59 @@
+"""`/api/tenants`: the tenants somebody belongs to."""
+
+from typing import Any
+
+from ninja import Router, Schema
+
+from studio.json_api import PAGE, ApiRequest, answers, moment, page
+from studio.tenants import selectors
+from studio.tenants.models import Tenant
+from studio.tenants.rules import Actor
+
+router = Router(tags=["tenants"])
+
+
+class TenantOut(Schema):
+    tenant_id: str
+    tenant_name: str
+    role: str
+    time_created: str
+
+
+class Tenants(Schema):
+    data: list[TenantOut]
+    next: str | None
+
+
+class OneTenant(Schema):
+    data: TenantOut
+
+
+@router.get("/tenants", response=answers(Tenants), summary="List tenants")
+def list_tenants(request: ApiRequest, cursor: str | None = None, limit: int = PAGE) -> dict[str, Any]:
+    rows, following = page(selectors.visible(request.auth).order_by("name", "id"), cursor, limit)
+    return {"data": [_tenant(request.auth, row) for row in rows], "next": following}
+
+
+@router.get("/tenant", response=answers(OneTenant), summary="The active tenant")
+def active_tenant(request: ApiRequest) -> dict[str, Any]:
+    return {"data": _tenant(request.auth, selectors.active_tenant(request.auth))}
+
+
+@router.get("/tenants/{tenant}", response=answers(OneTenant), summary="A tenant")
+def tenant_info(request: ApiRequest, tenant: str) -> dict[str, Any]:
+    return {"data": _tenant(request.auth, selectors.tenant_named(request.auth, tenant))}
+
+
+def _tenant(actor: Actor, tenant: Tenant) -> dict[str, Any]:
+    return {
+        "tenant_id": str(tenant.pk),
+        "tenant_name": tenant.name,
+        "role": _role(actor, tenant),
+        "time_created": moment(tenant.created_at),
+    }
+
+
+def _role(actor: Actor, tenant: Tenant) -> str:
+    if actor.is_org_admin:
+        return "OrgAdmin"
+    return "TenantAdmin" if actor.tenants.get(tenant.pk) == "tenant_admin" else "member"
