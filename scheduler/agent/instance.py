@@ -7,21 +7,18 @@ task here that looks after it.
 
 import asyncio
 import logging
-import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Literal
 
-from scheduler.agent import ports, probe, procs, runtime
-from scheduler.agent.checkpoints import ROOT, BadCheckpoint, Checkpoints
-from scheduler.agent.exits import FirstExit
+from scheduler.agent import probe
+from scheduler.agent.checkpoints import BadCheckpoint
 from scheduler.agent.reconcile import Known
-from scheduler.agent.settings import Settings
-from scheduler.agent.state import InstanceFolder, Outcome, Process, Record
+from scheduler.agent.runtime import BadTemplate
+from scheduler.agent.server import Server, Site
+from scheduler.agent.state import InstanceFolder, Outcome
 from scheduler.wire import Progress, Seen, Wished
 
 STARTING_EVERY = 0.2  # seconds between probes
@@ -31,25 +28,11 @@ PROBE_SECONDS = 2.0
 MISSES = 3  # unanswered probes until a ready instance is not ready
 LAUNCHES = 3  # ports tried within an attempt
 DRAIN_LEAST = 1.0  # the gateways learn of the drain within this time
-SETTLE_SECONDS = 5.0  # for a keeper to say how its server ended, and to go
 LOG_LINES = 20
-ADDRESS_IN_USE = re.compile(r"address (is )?already in use|EADDRINUSE|couldn't bind", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
 
 Phase = Literal["verifying", "starting", "warming", "ready", "draining", "ending", "exited", "stopped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What all instances of this agent share."""
-
-    settings: Settings
-    marker: str  # value of the node marker in the environment of our processes
-    environment: dict[str, str]
-    checkpoints: Checkpoints
-    ports: set[int]
-    changed: Callable[[], None]
 
 
 class Instance:
@@ -61,12 +44,9 @@ class Instance:
         self.sentence = ""
         self.progress: Progress | None = None
         self.in_flight: int | None = None
-        self.record: Record | None = None
+        self.server = Server(folder, site)
         self.outcome: Outcome | None = None
-        self.port = 0
         self._drain_seconds = 0
-        self._child: subprocess.Popen[bytes] | None = None  # the keeper, if this agent started it
-        self._exits = FirstExit([])
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -81,7 +61,7 @@ class Instance:
             instance.phase = "exited" if outcome.state == "exited" else "stopped"
         elif record and record.alive():
             instance.phase = "ready" if folder.was_ready() else "starting"
-            instance._attach(record)
+            instance.server.attach(record)
             instance._now(instance._look_after)
         else:
             instance._explain(seen_alive=False)
@@ -97,7 +77,7 @@ class Instance:
         return Known(self.wished.attempt, "up")
 
     def seen(self) -> Seen:
-        outcome, record = self.outcome, self.record
+        outcome, record = self.outcome, self.server.record
         return Seen(
             id=self.wished.id,
             attempt=self.wished.attempt,
@@ -136,7 +116,7 @@ class Instance:
         """The agent ends; the processes stay."""
         if self._task:
             self._task.cancel()
-        self._exits.close()
+        self.server.close()
 
     def _now(self, work: Callable[[], Awaitable[None]]) -> None:
         before = self._task
@@ -151,7 +131,7 @@ class Instance:
         except Exception:
             # A mistake of ours must not leave a process that nobody looks after.
             logger.exception("The agent failed with instance %s; it is ended.", self.wished.id)
-            await self._terminate()
+            await self.server.terminate(self.wished.runtime.stop_seconds)
             self._over("exited", "launch", "The node's agent failed with this instance; see its log.")
 
     # --- the life ---------------------------------------------------------------------------------------
@@ -167,15 +147,14 @@ class Instance:
         for left in reversed(range(LAUNCHES)):
             self._become("starting")
             try:
-                self._launch()
-            except (runtime.BadTemplate, BadCheckpoint, OSError) as error:
+                await self.server.launch(self.wished)
+            except (BadTemplate, BadCheckpoint, OSError) as error:
                 self._over("exited", "launch", str(error))
                 return
-            await self._introduced()
             await self._watch()
             if self.outcome:
                 return
-            if not (left and self._lost_the_port()):
+            if not (left and self.server.lost_the_race()):
                 break
         # 3. It has ended by itself.
         self._explain(seen_alive=True)
@@ -186,13 +165,18 @@ class Instance:
             self._explain(seen_alive=True)
 
     async def _drain(self) -> None:
-        """Until nothing is unfinished on two looks in a row, or the time is up; then it is ended."""
+        """Until nothing is unfinished on two looks in a row, or the time is up; then it is ended.
+
+        As everywhere here, time that this process spent frozen does not count.
+        """
         waited, quiet = 0.0, 0
         while self.folder.was_ready() and waited < self._drain_seconds:
-            if self._exits.gone.is_set() or (waited >= DRAIN_LEAST and quiet >= 2):
+            if self.server.gone.is_set() or (waited >= DRAIN_LEAST and quiet >= 2):
                 break
-            waited += await self._nap(DRAINING_EVERY)
+            begun = time.monotonic()
+            await self._nap(DRAINING_EVERY)
             unfinished = await probe.in_flight(self._target(), self.wished.runtime, PROBE_SECONDS)
+            waited += min(time.monotonic() - begun, DRAINING_EVERY + PROBE_SECONDS)
             quiet = quiet + 1 if unfinished == 0 else 0
             if unfinished != self.in_flight:
                 self.in_flight = unfinished
@@ -201,100 +185,34 @@ class Instance:
         await self._end()
 
     async def _end(self) -> None:
-        await self._terminate()
+        await self.server.terminate(self.wished.runtime.stop_seconds)
         self._over("stopped")
-
-    # --- launching --------------------------------------------------------------------------------------
 
     def _verified(self, done: int, total: int) -> None:
         self.progress = Progress("verifying", done, total)
         self.site.changed()
 
-    def _launch(self) -> None:
-        """Starts a keeper, which starts the server."""
-        settings, wished = self.site.settings, self.wished
-        self._free_port()
-        self.port = ports.free(settings.address, self.site.ports)
-        self.site.ports.add(self.port)
-        checkpoint = self.site.checkpoints.folder(wished.experts[0]) if wished.experts else settings.store
-        launch = runtime.render(wished, folder=checkpoint, host=settings.address, port=self.port)
-        spec: dict[str, Any] = {
-            "attempt": wished.attempt,
-            "argv": launch.argv,
-            "env": launch.env,
-            "token_file_env": wished.runtime.token_file_env,
-            "token_env": wished.runtime.token_env,
-            "host": settings.address,
-            "port": self.port,
-            "stop_seconds": wished.runtime.stop_seconds,
-            "lifeline": settings.lifeline,
-            "lifeline_seconds": settings.lifeline_seconds,
-        }
-        self.folder.arm(spec)
-        # Without site-packages the interpreter is small; see tests/agent/test_keeper.py for how small.
-        with (self.folder.path / "keeper.log").open("wb") as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-S", "-E", "-m", "scheduler.agent.keeper", str(self.folder.path / "spec.json")],
-                cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=runtime.inherited(
-                    self.site.environment, instance=wished.id, node=self.site.marker, attempt=wished.attempt
-                ),
-            )  # fmt: skip
-
-    async def _introduced(self) -> None:
-        """Until the keeper has said who it is, or has ended."""
-        self._exits.close()
-        self._exits = FirstExit([])
-        while self._child and self._child.poll() is None:
-            record = self.folder.record()
-            if record:
-                self._attach(record)
-                return
-            await asyncio.sleep(0.01)
-        self._exits.gone.set()
-
-    def _attach(self, record: Record) -> None:
-        self.record = record
-        self.port = record.port
-        self.site.ports.add(record.port)
-        self._exits.close()
-        self._exits = FirstExit([record.keeper, record.server])
-        self.site.changed()
-
-    def _lost_the_port(self) -> bool:
-        """Whether the server could not start because somebody else listens on its port."""
-        ended = self.folder.exit()
-        if ended is None:  # the keeper found the folder still in use by processes that have ended since
-            return self._child is not None and self._child.returncode in {75, 76}
-        if self.folder.was_ready() or ended["asked"] or ended["error"]:
-            return False
-        said = "\n".join(self.folder.log_tail(LOG_LINES, ""))
-        return bool(ADDRESS_IN_USE.search(said)) or ports.is_taken(self.site.settings.address, self.port)
-
     # --- watching ---------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """Until keeper and server are gone. Concludes the attempt only where the agent gives it up."""
-        while not self._exits.gone.is_set():
+        while not self.server.gone.is_set():
             if self.phase == "ready":
                 await self._while_ready()
             elif not await self._until_ready():
                 seconds = self.wished.runtime.start_seconds
                 error = "crash" if self.folder.was_ready() else "launch"
-                await self._terminate()
+                await self.server.terminate(self.wished.runtime.stop_seconds)
                 self._over("exited", error, f"The model server did not get ready within {seconds} seconds.")
                 return
-        # Keeper and server end together; whoever is left over has lost the other and is ended.
-        if (self.record and self.record.server.alive()) or not await self._all_gone(SETTLE_SECONDS):
-            await self._terminate()
-        await self._sweep()
+        await self.server.settle(self.wished.runtime.stop_seconds)
 
     async def _until_ready(self) -> bool:
-        """False when the server took too long. Time that this process spent frozen does not count."""
+        """False when the server took too long."""
         waited = 0.0
-        while not self._exits.gone.is_set():
+        while not self.server.gone.is_set():
             begun = time.monotonic()
-            if await probe.healthy(self._target(), self.wished.runtime, PROBE_SECONDS) and await self._warm():
+            if await self._healthy() and await self._warm():
                 self.folder.mark_ready()
                 self._become("ready")
                 return True
@@ -310,10 +228,10 @@ class Instance:
             return True
         if self.phase != "warming":
             self._become("warming")
-        status = await probe.warm_up(
-            self._target(), self.wished.runtime, self.wished.name, self._warm_seconds()
+        status = await self._unless_gone(
+            probe.warm_up(self._target(), self.wished.runtime, self.wished.name, self._warm_seconds())
         )
-        if status == 200 or self._exits.gone.is_set():
+        if status == 200 or self.server.gone.is_set():
             return status == 200
         said = f"was answered with status {status}" if status else "was not answered"
         self._become("warming", f"The warm-up request {said}.")
@@ -322,82 +240,40 @@ class Instance:
     def _warm_seconds(self) -> float:
         return float(max(1, self.wished.runtime.start_seconds))
 
+    async def _healthy(self) -> bool:
+        return await probe.healthy(self._target(), self.wished.runtime, PROBE_SECONDS)
+
+    def _target(self) -> probe.Target:
+        return probe.Target(self.server.host, self.server.port, self.wished.token)
+
     async def _while_ready(self) -> None:
         """Until it does not answer, or is gone."""
         misses = 0
-        while not self._exits.gone.is_set():
-            if await probe.healthy(self._target(), self.wished.runtime, PROBE_SECONDS):
-                misses = 0
-            else:
-                misses += 1
-            if misses >= MISSES and not self._exits.gone.is_set():
+        while not self.server.gone.is_set():
+            misses = 0 if await self._healthy() else misses + 1
+            if misses >= MISSES and not self.server.gone.is_set():
                 self._become("starting", "The model server does not answer.")
                 return
             await self._nap(READY_EVERY if not misses else STARTING_EVERY)
 
-    async def _nap(self, seconds: float) -> float:
-        """Waits, less when a process ends meanwhile; returns `seconds`."""
-        try:
+    async def _nap(self, seconds: float) -> None:
+        """Waits, less when a process ends meanwhile."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._exits.gone.wait()
-        except TimeoutError:
-            pass
-        return seconds
+                await self.server.gone.wait()
 
-    def _target(self) -> probe.Target:
-        return probe.Target(self.site.settings.address, self.port, self.wished.token)
+    async def _unless_gone(self, question: Coroutine[None, None, int]) -> int:
+        """The answer, 0 when a process ends before."""
+        asked = asyncio.create_task(question)
+        gone = asyncio.create_task(self.server.gone.wait())
+        try:
+            await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return asked.result() if asked.done() else 0
+        finally:
+            asked.cancel()
+            gone.cancel()
 
-    # --- ending -----------------------------------------------------------------------------------------
-
-    async def _terminate(self) -> None:
-        """Ends keeper and server; returns when nothing of the instance lives."""
-        # 1. Ask the keeper, which asks the server; without a keeper, the server itself.
-        record = self.folder.record()
-        if self._child and self._child.poll() is None:
-            self._child.terminate()
-        elif record and record.keeper.alive():
-            record.keeper.send(signal.SIGTERM)
-        elif record:
-            record.server.send(signal.SIGTERM)
-        # 2. The keeper kills after `stop_seconds`; where it does not come to that, it is done here.
-        patience = self.wished.runtime.stop_seconds + (1.0 if record and record.keeper.alive() else 0.0)
-        while not await self._all_gone(patience):
-            record = self.folder.record()
-            if record:
-                record.kill()
-            if self._child and self._child.poll() is None:
-                self._child.kill()
-            patience = 1.0
-        # 3. And what only carries our marker.
-        await self._sweep()
-
-    async def _all_gone(self, seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        while self._lives():
-            if time.monotonic() >= until:
-                return False
-            await asyncio.sleep(0.02)
-        return True
-
-    def _lives(self) -> bool:
-        if self._child and self._child.poll() is None:
-            return True
-        record = self.folder.record()
-        return record is not None and record.alive()
-
-    async def _sweep(self) -> None:
-        """Processes that the server started and left behind."""
-        while True:
-            found = [
-                Process(pid, start)
-                for pid, start, instance, _ in procs.marked(self.site.marker)
-                if instance == self.wished.id
-            ]
-            if not found:
-                return
-            for process in found:
-                process.send(signal.SIGKILL)
-            await asyncio.sleep(0.05)
+    # --- the last word ----------------------------------------------------------------------------------
 
     def _explain(self, *, seen_alive: bool) -> None:
         """The attempt has ended and nobody here asked for it."""
@@ -424,16 +300,12 @@ class Instance:
         sentence: str = "",
         code: int | None = None,
     ) -> None:
-        self._exits.close()
-        self._free_port()
+        self.server.close()
         tail = self.folder.log_tail(LOG_LINES, self.wished.token) if state == "exited" else []
         self.outcome = Outcome(self.wished.attempt, state, error, sentence, code, tail)
         self.folder.conclude(self.outcome)
         self.progress = self.in_flight = None
         self._become(state, sentence)
-
-    def _free_port(self) -> None:
-        self.site.ports.discard(self.port)
 
     def _become(self, phase: Phase, sentence: str = "") -> None:
         if phase != "verifying":

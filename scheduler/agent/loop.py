@@ -16,7 +16,7 @@ import msgspec
 from scheduler import registers, wire
 from scheduler.agent import procs
 from scheduler.agent.checkpoints import Checkpoints
-from scheduler.agent.instance import Instance, Site
+from scheduler.agent.instance import Instance
 from scheduler.agent.post import Answer, BadWish, BrokerAway, Post
 from scheduler.agent.reconcile import (
     OVER,
@@ -33,6 +33,7 @@ from scheduler.agent.reconcile import (
     reconcile,
     unowned,
 )
+from scheduler.agent.server import Site
 from scheduler.agent.settings import Settings
 from scheduler.agent.state import SAFE_ID, StateFolder
 
@@ -57,6 +58,7 @@ class Agent:
         self.boot = state.next_boot()
         self.seq = 0
         self.marker = f"{settings.node}+{self.id}"
+        state.mark(self.marker)
         self.site = Site(
             settings=settings,
             marker=self.marker,

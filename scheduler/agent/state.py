@@ -3,6 +3,7 @@
     lock            flock of the one agent that works here
     agent           its id, minted once
     boot            how often it has started
+    marker          what its processes carry in their environment
     wish            the last wish, sealed as it was received
     instances/<id>/ what `scheduler.agent.keeper` keeps there, and beside it
         wished.json     what the attempt was begun for, without token and manifest
@@ -187,6 +188,9 @@ class StateFolder:
             disk.write(str(path), uuid.uuid4().hex.encode())
         return path.read_text().strip()
 
+    def mark(self, marker: str) -> None:
+        disk.write(str(self.path / "marker"), marker.encode())
+
     def next_boot(self, above: int = 0) -> int:
         """Greater than every one before, and than `above`."""
         path = self.path / "boot"
@@ -237,6 +241,14 @@ def end_all(path: Path, seconds: float) -> None:
     for record in keepers(path):
         record.kill()
     _wait(lambda: not keepers(path), 5.0)
+    _kill_left_behind(path)
+
+
+def _kill_left_behind(path: Path) -> None:
+    """What servers started in sessions of their own."""
+    with suppress(FileNotFoundError):
+        for pid, start, _, _ in procs.marked((path / "marker").read_text()):
+            procs.send(pid, start, signal.SIGKILL)
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> None:
