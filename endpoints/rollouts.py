@@ -44,9 +44,7 @@ def unsettled() -> list[UUID]:
     """Endpoints that may have a step to take: what a lost nudge left behind. Cheap, and may name too many."""
     rows = Instance.objects.exclude(state="stopped")
     not_wished = rows.exclude(endpoint__desired="running").exclude(state="draining")
-    outdated = rows.filter(
-        endpoint__desired="running", state__in=["awaiting", "placed", "starting", "warming", "ready"]
-    )
+    wished = rows.filter(endpoint__desired="running", state__in=["awaiting", *AT_WORK])
     moving = rows.filter(node__intent=NodeState.DRAINING)
     lost = rows.filter(state="lost", endpoint__desired="running")
     found = set(not_wished.values_list("endpoint_id", flat=True)) | set(

@@ -7,6 +7,7 @@ the marker say that the table is complete.
 
 import threading
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -87,8 +88,8 @@ def build(ids: Sequence[UUID]) -> list[wire.Route]:
         Endpoint.objects.filter(pk__in=ids)
         .select_related("model_version__model__app")
         .prefetch_related(
-            Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None), to_attr="live_keys"),
-            Prefetch("rows", serving.order_by("ordinal", "pk"), to_attr="serving"),
+            Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None)),
+            Prefetch("rows", serving.order_by("ordinal", "pk")),
         )
     )
     return [_route(view) for view in selectors.views(rows, whole=True)]
@@ -115,8 +116,8 @@ def _route(view: selectors.EndpointView) -> wire.Route:
         model=model.name,
         names=[model.name, *(alias for alias in model.aliases if alias != model.name)],
         task=model.app.task,
-        keys=[wire.Key(str(key.pk), bytes(key.digest)) for key in endpoint.live_keys],
-        upstreams=[_upstream(row) for row in endpoint.serving] if running else [],
+        keys=[wire.Key(str(key.pk), bytes(key.digest)) for key in endpoint.api_keys.all()],
+        upstreams=[_upstream(row) for row in endpoint.rows.all()] if running else [],
         deadline_seconds=endpoint.drain_seconds,
     )
 
@@ -153,7 +154,7 @@ def look() -> None:
     """One look: everything when the broker's table is not the one we completed, else only what is behind."""
     broker = enqueue.broker()
     marker = f"{_incarnation()}:{broker.info('server')['run_id']}".encode()
-    standing = broker.get(wire.MARKER)
+    standing: Any = broker.get(wire.MARKER)
     if standing != marker:
         if standing and standing.split(b":")[0] != marker.split(b":")[0]:
             broker.delete(wire.ROUTES, wire.LOG)  # of another incarnation: its versions mean nothing now

@@ -131,7 +131,9 @@ def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: dateti
     if edit.spec_version is not None and edit.spec_version != endpoint.spec_version:
         raise Conflict("Somebody changed this endpoint meanwhile; look at it again and repeat your change.")
     wanted = _read_edit(actor, endpoint, edit)
-    changes = {name: [str(getattr(endpoint, name)), str(new)] for name, new in wanted.items()}
+    changes: dict[str, object] = {
+        name: [str(getattr(endpoint, name)), str(new)] for name, new in wanted.items()
+    }
     if not wanted:
         return endpoint
     rolls = {"model_version", "generation_id", "rdus", "min_width", "parameters"} & set(wanted)

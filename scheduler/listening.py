@@ -146,14 +146,12 @@ def _clear_pauses(now: datetime) -> None:
 
 
 def _restart_stuck(now: datetime) -> None:
-    rows = Instance.objects.filter(state__in=COMING, retry_at=None, node__state__in=ANSWERING).select_related(
-        "node", "runtime_version__runtime"
-    )
-    control = Control.objects.filter(pk=1).first()
-    for row in rows:
-        node = row.node
-        assert node is not None
-        since = max(filter(None, (row.state_since, node.state_since, control and control.resumed_at)))
+    resumed = Control.objects.filter(pk=1, resumed_at__isnull=False).values_list("resumed_at", flat=True)
+    marks = [mark for mark in resumed if mark]
+    rows = Instance.objects.filter(state__in=COMING, retry_at=None, node__state__in=ANSWERING)
+    for row in rows.select_related("node", "runtime_version__runtime"):
+        assert row.node is not None, "an instance at work has a node"
+        since = max(row.state_since, row.node.state_since, *marks)
         start = row.runtime_version.runtime.start_seconds
         if is_stuck(row.state, since, row.progress_at, start, row.ready_at is not None, now):
             _restart(row, now)
@@ -163,14 +161,14 @@ def _restart_stuck(now: datetime) -> None:
 def _restart(row: Instance, now: datetime) -> None:
     """Count it as a crash; the agent ends the old attempt before it begins the new one."""
     list(Endpoint.objects.select_for_update().filter(pk=row.endpoint_id).values_list("pk"))
-    list(Node.objects.select_for_update().filter(pk=row.node_id).values_list("pk"))
+    list(Node.objects.select_for_update().filter(instances=row).values_list("pk"))
     seconds = int((now - row.state_since).total_seconds())
     sentence = f"No progress for {seconds} seconds while {row.state}."
     change = crashed(standing_of(row), "stuck", sentence, row.log_tail, now)
     check_arrow(row.state, change.state)
     fields = change.fields | {"state": change.state, "state_since": now}
     if Instance.objects.filter(pk=row.pk, state=row.state, attempt=row.attempt).update(**fields):
-        touch_nodes([row.node_id] if row.node_id else [])
+        touch_nodes([row.node_id])
         routing.touch([row.endpoint_id])
         enqueue.nudge_converging(str(row.endpoint_id))
 

@@ -79,7 +79,7 @@ def node_named(name: str) -> Node:
 
 def capacities(actor: Actor) -> list[Capacity]:
     """One per generation that has nodes, in the operator's order."""
-    found = {generation.code: [] for generation in Generation.objects.all()}
+    found: dict[str, list[Node]] = {generation.code: [] for generation in Generation.objects.all()}
     for node in nodes():
         found[node.generation_id].append(node)
     mine = _held_by(actor)
@@ -207,7 +207,7 @@ def recommended(options: Sequence[DeployOption], parameters_rdus: int | None = N
     """The generation to preselect: the first on which one instance could be placed now, else the first that
     exists and is wide enough, else the first that exists; "" when none does.
     """
-    found = {code: [] for code in {option.generation_id for option in options}}
+    found: dict[str, list[Node]] = {code: [] for code in {option.generation_id for option in options}}
     for node in nodes().filter(generation__in=found):
         found[node.generation_id].append(node)
     needs = {option.generation_id: parameters_rdus or option.rdus for option in options}

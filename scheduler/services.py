@@ -6,7 +6,7 @@ of an endpoint raises its `route_version`.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -84,9 +84,9 @@ def end_instances(ids: Sequence[UUID], *, now: datetime) -> int:
     return withdrawn + stopped + draining
 
 
-def touch_nodes(ids: Sequence[UUID]) -> None:
+def touch_nodes(ids: Iterable[UUID | None]) -> None:
     """What these nodes should run has changed: raise their epochs, and nudge once it is committed."""
-    nodes = list(Node.objects.filter(pk__in=set(ids)).order_by("pk"))
+    nodes = list(Node.objects.filter(pk__in={each for each in ids if each}).order_by("pk"))
     Node.objects.filter(pk__in=[node.pk for node in nodes]).update(epoch=F("epoch") + 1)
     for node in nodes:
         enqueue.nudge_driving(node.name)

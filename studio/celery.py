@@ -54,6 +54,13 @@ app.conf.update(
 
 
 @worker_ready.connect
+def _publish(**_: object) -> None:
+    from endpoints.routing import Publisher  # noqa: PLC0415  after Django is set up
+
+    Publisher().start()
+
+
+@worker_ready.connect
 @beat_init.connect
 def _announce(**_: object) -> None:
     """The supervisor waits for this file, not for a sleep."""

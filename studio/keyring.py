@@ -33,6 +33,6 @@ def seal_value(plain: str, purpose: str) -> bytes:
     return seal.seal(value_seal()[0], plain.encode(), purpose)
 
 
-def open_value(box: bytes, purpose: str) -> str:
+def open_value(box: bytes | memoryview, purpose: str) -> str:
     """Raises `seal.Unsealable`."""
     return seal.unseal(value_seal(), bytes(box), purpose).decode()

@@ -4,10 +4,11 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from studio import htmx
 from studio.errors import Refusal
@@ -36,13 +37,20 @@ class SignedIn(LoginRequiredMiddleware):
     """Everybody signs in first, but on the REST API, which has its own way; whoever did is `request.actor`."""
 
     def process_view(
-        self, request: HttpRequest, view: Callable, args: list, kwargs: dict
-    ) -> HttpResponse | None:
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
         if request.user.is_authenticated:
             wanted = request.COOKIES.get("tenant", "")
             request.now = datetime.now(UTC)  # type: ignore[attr-defined]
             request.actor = tenants.actor_of(  # type: ignore[attr-defined]
-                request.user, wanted, address=client_address(request), request_id=request.id
+                request.user,
+                wanted,
+                address=client_address(request),
+                request_id=request.id,  # type: ignore[attr-defined]
             )
             return None
         if request.path.startswith("/api/"):

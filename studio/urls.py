@@ -4,8 +4,10 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.views.generic.base import RedirectView
+
+from studio import api
 
 
 @login_not_required
@@ -20,4 +22,6 @@ urlpatterns = [
     path("healthz", healthz),
     path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
+    path("api/", api.urls),
+    path("", include("studio.tenants.urls")),
 ]

@@ -20,6 +20,8 @@ def create_project(
     require(actor, "project.create", facts, thing="tenant")
     name = clean_name("name", name)
     description = clean_text("description", description, 500)
+    if actor.id is None:
+        raise Conflict("A project belongs to a person; the platform itself cannot own one.")
     if Project.objects.filter(tenant=tenant, name__iexact=name, deleted_at__isnull=True).exists():
         raise Conflict(
             f"There is a project {name!r} in this tenant already.", {"name": "This name is taken."}
