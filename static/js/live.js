@@ -1,0 +1,46 @@
+// The heart of every page: `tick` each 1.5 s and `tock` each 3 s, only while somebody looks.
+// A part of the page that listens carries `data-live`; it is swapped only when it differs and nobody is at it.
+(() => {
+  const body = document.body;
+  const offline = document.getElementById("offline");
+  const signedOut = document.getElementById("signed-out");
+  let beats = 0;
+
+  const resting = () => document.hidden || document.querySelector("dialog[open]") || !signedOut.hidden;
+  const beat = () => {
+    if (resting()) return;
+    htmx.trigger(body, "tick");
+    if (beats++ % 2 === 0) htmx.trigger(body, "tock");
+  };
+  setInterval(beat, 1500);
+  document.addEventListener("visibilitychange", beat);
+
+  // Somebody has a menu of it open, has just copied from it, or is marking its text
+  const inUse = (part) => {
+    const selection = document.getSelection();
+    const marking = selection && !selection.isCollapsed && selection.containsNode(part, true);
+    return marking || part.querySelector(":popover-open, [data-copied]");
+  };
+  const same = (part, html) => {
+    const parsed = document.createElement("template");
+    parsed.innerHTML = html;
+    return parsed.innerHTML === part.innerHTML;
+  };
+
+  body.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.matches("[data-gone]")) event.preventDefault();
+  });
+  body.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, xhr } = event.detail;
+    if (!target.matches("[data-live]") || xhr.status >= 400) return;
+    if (inUse(target) || same(target, event.detail.serverResponse)) event.detail.shouldSwap = false;
+  });
+
+  // The connection, and the sign-in
+  body.addEventListener("htmx:afterRequest", (event) => {
+    const status = event.detail.xhr.status;
+    offline.hidden = status > 0 && status < 500;
+    if (status === 404 && event.detail.elt.matches("[data-live]")) event.detail.elt.dataset.gone = "";
+  });
+  body.addEventListener("signed-out", () => { signedOut.hidden = false; });
+})();
