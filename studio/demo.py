@@ -7,10 +7,14 @@ platform's people are the demo's, so that nothing is ever added to a platform th
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
+from apikeys.models import ApiKey
+from apikeys.services import show_key
+from endpoints import selectors as endpoints
+from endpoints.models import Endpoint
+from endpoints.services import Spec, create_endpoint
 from scheduler.agent import disk
 from scheduler.models import Node
 from scheduler.services import add_node
@@ -22,7 +26,7 @@ from studio.supervisor import first_run
 from studio.supervisor.folder import Folder
 from studio.tenants import services as tenants
 from studio.tenants.models import Membership, Tenant, User
-from studio.tenants.rules import STUDIO
+from studio.tenants.rules import STUDIO, Actor
 from studio.tenants.selectors import actor_of
 
 
@@ -107,12 +111,32 @@ def _node(folder: Folder, name: str, generation: str, now: datetime) -> None:
     disk.write(str(folder.nodes / name / "token"), f"{token}\n".encode())
 
 
-def _project(owen: User, now: datetime) -> Project:
+def _hello(url: str, now: datetime) -> dict[str, dict[str, str]]:
+    """Owen's project and the endpoint in it, as `first-run.json` says them."""
+    owen = User.objects.get(username="owen")
+    actor = actor_of(owen)
+    project = _project(actor, owen, now)
+    endpoint = _endpoint(actor, project, now)
+    first_key = ApiKey.objects.get(endpoint=endpoint, is_first=True)
+    key = show_key(actor=actor, key=first_key, facts=endpoints.facts(actor, endpoint), now=now)
+    return {
+        "project": {"id": str(project.pk), "name": project.name},
+        "endpoint": {
+            "id": str(endpoint.pk),
+            "name": endpoint.name,
+            "url": url + endpoints.view(endpoint).predict_path,
+            "api_key": key.reveal(),
+        },
+    }
+
+
+def _project(actor: Actor, owen: User, now: datetime) -> Project:
     tenant = Tenant.objects.get(name="default")
     found = Project.objects.filter(tenant=tenant, owner=owen, name="demo", deleted_at=None).first()
-    return found or create_project(actor=actor_of(owen), tenant=tenant, name="demo", now=now)
+    return found or create_project(actor=actor, tenant=tenant, name="demo", now=now)
 
 
-def _hello(url: str, now: datetime) -> dict[str, Any]:
-    project = _project(User.objects.get(username="owen"), now)
-    return {"project": {"id": str(project.pk), "name": project.name}}
+def _endpoint(actor: Actor, project: Project, now: datetime) -> Endpoint:
+    found = Endpoint.objects.filter(project=project, name="hello", deleted_at=None).first()
+    spec = Spec(name="hello", model="Help", model_version=1, arch="SN40L", instances=1)
+    return found or create_endpoint(actor=actor, project=project, spec=spec, now=now)
