@@ -124,7 +124,7 @@ def _hello(url: str, now: datetime) -> dict[str, dict[str, str]]:
         "endpoint": {
             "id": str(endpoint.pk),
             "name": endpoint.name,
-            "url": url + endpoints.view(endpoint).predict_path,
+            "url": endpoints.view(endpoint).predict_path,
             "api_key": key.reveal(),
         },
     }
