@@ -1,22 +1,31 @@
 """`/api/endpoints`: every verb the Endpoint window has, and `/api/plan`, which asks without doing."""
 
+import json
 from typing import Any
 
 from ninja import Router, Schema
 from pydantic import Field
 
-from apikeys.api import KeyOut, key_json
-from endpoints import selectors
-from endpoints.rules import status_in_json
+from apikeys.api import KeyOut, key_json, keys_json
+from endpoints import selectors, services
+from endpoints.models import Endpoint
+from endpoints.rules import STATUSES, status_in_json
 from endpoints.selectors import EndpointView, InstanceView
+from scheduler import selectors as machines
 from studio.errors import invalid_field
-from studio.hub.selectors import model_named
+from studio.hub import selectors as hub
 from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
 from studio.projects import selectors as projects
+from studio.tenants.rules import Actor
 
 router = Router(tags=["endpoints"])
 
 Hyperparams = dict[str, Any] | str
+
+INSUFFICIENT = (
+    "Insufficient RDUs in a single node: {waiting} of {all} instances will be Awaiting RDU until RDUs become "
+    "available in a single node; contact your administrator. {reason}"
+)
 
 
 class Wish(Body):
@@ -25,7 +34,7 @@ class Wish(Body):
     project: str = Field(examples=["demo"], description="Name or id.")
     model_checkpoint: str = Field(examples=["Help"], description="Name or id of a model.")
     model_version: int | str | None = Field(None, description="Without one: the newest.")
-    instances: int | str = Field(1, description="0 to 1000; 0 stands for a stopped endpoint.")
+    instances: int | str = Field(1, description="1 to 1000.")
     rdu_arch: str | None = Field(None, examples=["SN40L"], description="Without one: the recommended.")
     hyperparams: Hyperparams | None = Field(None, description="An object, or the same as a JSON string.")
 
@@ -93,6 +102,32 @@ class Endpoints(Schema):
     next: str | None
 
 
+class Lands(Schema):
+    instance: int
+    node: str
+
+
+class Waits(Schema):
+    instance: int
+    sentence: str
+
+
+class PlanOut(Schema):
+    """RDU numbers are of the generation; `widest_free` is the most that is free in a single node."""
+
+    model_name: str
+    model_version: str
+    arch: str
+    rdus_per_instance: int
+    rdus_required: int
+    rdus_total: int
+    rdus_available: int
+    widest_free: int
+    placed: list[Lands]
+    waiting: list[Waits]
+    warnings: list[str]
+
+
 @router.get("/endpoints", response=answers(Endpoints), summary="List endpoints")
 def list_endpoints(
     request: ApiRequest,
@@ -114,29 +149,136 @@ def list_endpoints(
     if arch is not None:
         rows = rows.filter(generation__code__iexact=arch)
     if model is not None:
-        rows = rows.filter(model_version__model=model_named(actor, model))
+        rows = rows.filter(model_version__model=hub.model_named(actor, model))
     if status is not None:
-        rows = selectors.with_status(rows).filter(status_word__in=_words(status))
+        rows = selectors.with_status(rows).filter(status_word=_status_word(status))
     found, following = page(rows.prefetch_related("api_keys__owner"), cursor, limit)
     return {"endpoints": [_masked(view) for view in selectors.views(found, whole=True)], "next": following}
 
 
-def _words(status: str) -> list[str]:
-    """The statuses that a spelling means: `AwaitingRDU` and `Awaiting RDU` are one."""
-    wanted = status.replace(" ", "").lower()
-    words = [word for word, _ in STATUSES if word.replace(" ", "").lower() == wanted]
-    if not words:
-        names = ", ".join(sorted({status_in_json(word) for word, _ in STATUSES}))
-        raise invalid_field("status", f"There is no status {status!r}; there are: {names}.")
-    return words
+@router.post("/endpoints", response=answers(EndpointOut), summary="Create an endpoint")
+def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
+    """Returns at once; `status` then tells how far it is. `warnings` says what will have to wait for RDUs."""
+    actor = request.auth
+    project = projects.named(actor, body.project)
+    spec = _spec(actor, body, body.endpoint_name, body.description)
+    preview = _preview(actor, services.read_spec(actor, spec))
+    endpoint = services.create_endpoint(actor=actor, project=project, spec=spec, now=request.now)
+    return _with_keys(request, endpoint) | {"warnings": _warnings(preview)}
+
+
+@router.post("/plan", response=answers(PlanOut), summary="Plan an endpoint without creating it")
+def plan_endpoint(request: ApiRequest, body: Wish) -> dict[str, Any]:
+    """Where each instance would land now, and what would wait and why. Nothing is changed."""
+    projects.named(request.auth, body.project)
+    plan = services.read_spec(request.auth, _spec(request.auth, body))
+    return _plan(plan, _preview(request.auth, plan))
+
+
+@router.get("/endpoints/{endpoint}", response=answers(EndpointOut), summary="An endpoint")
+def endpoint_info(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+    """A name that several projects have needs `project`. Key values are for those who may manage keys."""
+    return _with_keys(request, _named(request.auth, endpoint, project))
+
+
+@router.patch("/endpoints/{endpoint}", response=answers(EndpointOut), summary="Change an endpoint")
+def update_endpoint(
+    request: ApiRequest, endpoint: str, body: Changes, project: str | None = None
+) -> dict[str, Any]:
+    """A description touches nothing that runs, instances add or drain the difference, all else rolls."""
+    edit = services.Edit(
+        description=body.description,
+        model=body.model_checkpoint,
+        model_version=body.model_version,
+        arch=body.rdu_arch,
+        instances=body.instances,
+        parameters=None if body.hyperparams is None else _parameters(body.hyperparams),
+        spec_version=body.spec_version,
+    )
+    found = _named(request.auth, endpoint, project)
+    changed = services.update_endpoint(actor=request.auth, endpoint=found, edit=edit, now=request.now)
+    return _masked(selectors.view(changed))
+
+
+@router.post("/endpoints/{endpoint}/stop", response=answers(EndpointOut), summary="Stop an endpoint")
+def stop_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+    """Requests under way are finished, then the RDUs are free. The wish is kept for a restart."""
+    found = _named(request.auth, endpoint, project)
+    stopped = services.stop_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    return _masked(selectors.view(stopped))
+
+
+@router.post("/endpoints/{endpoint}/restart", response=answers(EndpointOut), summary="Restart an endpoint")
+def restart_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+    """A stopped or failed one starts; the instances of a running one are replaced in turn."""
+    found = _named(request.auth, endpoint, project)
+    restarted = services.restart_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    return _masked(selectors.view(restarted))
+
+
+@router.delete("/endpoints/{endpoint}", response=answers(EndpointOut), summary="Delete an endpoint")
+def delete_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+    found = _named(request.auth, endpoint, project)
+    deleted = services.delete_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    return _masked(selectors.view(deleted))
+
+
+# ----- translating in -------------------------------------------------------------------------------------
+
+
+def _named(actor: Actor, endpoint: str, project: str | None) -> Endpoint:
+    return selectors.named(actor, endpoint, projects.named(actor, project) if project else None)
+
+
+def _spec(actor: Actor, wish: Wish, name: str = "", description: str = "") -> services.Spec:
+    return services.Spec(
+        name=name,
+        description=description,
+        model=wish.model_checkpoint,
+        model_version=wish.model_version,
+        arch=wish.rdu_arch or _recommended(actor, wish.model_checkpoint),
+        instances=wish.instances,
+        parameters=_parameters(wish.hyperparams or {}),
+    )
+
+
+def _recommended(actor: Actor, model: str) -> str:
+    return machines.recommended(hub.options_of(hub.model_named(actor, model)))
+
+
+def _parameters(given: Hyperparams) -> dict[str, Any]:
+    try:
+        parameters = json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        raise invalid_field("hyperparams", "hyperparams is a string that is not JSON.") from None
+    if not isinstance(parameters, dict):
+        raise invalid_field("hyperparams", "hyperparams must be a JSON object.")
+    return parameters
+
+
+def _status_word(spelling: str) -> str:
+    """The status that a spelling means: `AwaitingRDU` and `Awaiting RDU` are one."""
+    by_spelling = {word.replace(" ", "").lower(): word for word, _ in STATUSES}
+    word = by_spelling.get(spelling.replace(" ", "").lower())
+    if word is None:
+        names = ", ".join(status_in_json(each) for each in by_spelling.values())
+        raise invalid_field("status", f"There is no status {spelling!r}; there are: {names}.")
+    return word
+
+
+# ----- translating out ------------------------------------------------------------------------------------
+
+
+def _with_keys(request: ApiRequest, endpoint: Endpoint) -> dict[str, Any]:
+    return _endpoint(selectors.view(endpoint), keys_json(request, endpoint))
 
 
 def _masked(view: EndpointView) -> dict[str, Any]:
     keys = sorted(view.endpoint.api_keys.all(), key=lambda key: (key.is_first, -key.created_at.timestamp()))
-    return _endpoint(view, [key_json(key) for key in keys], keys[-1].prefix + "-••••" if keys else "")
+    return _endpoint(view, [key_json(key) for key in keys])
 
 
-def _endpoint(view: EndpointView, keys: list[dict[str, Any]], first_key: str) -> dict[str, Any]:
+def _endpoint(view: EndpointView, keys: list[dict[str, Any]]) -> dict[str, Any]:
     endpoint = view.endpoint
     model = endpoint.model_version.model
     return {
@@ -160,7 +302,7 @@ def _endpoint(view: EndpointView, keys: list[dict[str, Any]], first_key: str) ->
         "url": view.predict_path,
         "stream_url": view.stream_path,
         "openai_url": view.openai_path,
-        "api_key": first_key,
+        "api_key": keys[-1]["api_key"] if keys else "",
         "api_keys": keys,
         "hyperparams": endpoint.parameters,
         "owner": endpoint.owner.username,
@@ -177,3 +319,37 @@ def _waiting(instance: InstanceView) -> dict[str, Any]:
         "sentence": instance.reason,
         "position": instance.position,
     }
+
+
+def _preview(actor: Actor, plan: services.Plan) -> machines.Preview:
+    return machines.preview(
+        actor,
+        generation=plan.option.generation_id,
+        min_width=plan.min_width,
+        rdus=plan.rdus,
+        instances=plan.instances,
+    )
+
+
+def _plan(plan: services.Plan, preview: machines.Preview) -> dict[str, Any]:
+    landings = [(number, node.name) for node in preview.nodes for number in node.lands]
+    return {
+        "model_name": plan.model.name,
+        "model_version": str(plan.version.number),
+        "arch": plan.option.generation_id,
+        "rdus_per_instance": preview.rdus,
+        "rdus_required": preview.rdus_in_all,
+        "rdus_total": preview.capacity.total,
+        "rdus_available": preview.capacity.free,
+        "widest_free": preview.capacity.widest,
+        "placed": [{"instance": number, "node": node} for number, node in sorted(landings)],
+        "waiting": [{"instance": number, "sentence": sentence} for number, sentence in preview.waits],
+        "warnings": _warnings(preview),
+    }
+
+
+def _warnings(preview: machines.Preview) -> list[str]:
+    if not preview.waits:
+        return []
+    sentence = preview.waits[0][1]
+    return [INSUFFICIENT.format(waiting=len(preview.waits), all=preview.instances, reason=sentence)]

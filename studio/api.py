@@ -2,6 +2,8 @@
 
 from ninja import Swagger
 
+import apikeys.api
+import endpoints.api
 import studio.hub.api
 import studio.projects.api
 import studio.tenants.api
@@ -19,5 +21,7 @@ api.docs = Swagger(settings={"persistAuthorization": True})
 api.add_router("", studio.tenants.api.router)
 api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
+api.add_router("", endpoints.api.router)
+api.add_router("", apikeys.api.router)
 
 urls = json_api.addresses(api)

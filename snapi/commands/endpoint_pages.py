@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from snapi.output import dash, day, grid, label_block, label_line, section
+from snapi.output import day, grid, label_block, label_line, section
 from snapi.progress import waiting_lines, words
 
 KEY_COLUMNS = [("API Key", 36), ("Description", 36), ("Created On", 20), ("Owner", 20), ("Status", 20)]
@@ -16,7 +16,7 @@ LIST_COLUMNS = [
     ("Owner", 12),
     ("Status", 12),
 ]
-PLAN_COLUMNS = [("Instance", 8), ("Node", 16), ("RDUs", 12), ("Waits because", 30)]
+PLAN_COLUMNS = [("Instance", 8), ("Node", 16), ("Waits because", 30)]
 
 
 def info_text(endpoint: dict[str, Any]) -> str:
@@ -98,12 +98,6 @@ def plan_text(plan: dict[str, Any]) -> str:
         ("Available RDUs", plan.get("rdus_available")),
         ("Widest free block in a single node", plan.get("widest_free")),
     ]
-    table: list[tuple[object, ...]] = [
-        (row.get("instance"), row.get("node"), _rdu_list(row), "") for row in plan.get("placed") or []
-    ]
-    table += [(row.get("instance"), "-", "-", row.get("sentence")) for row in plan.get("waiting") or []]
+    table = [(row.get("instance"), row.get("node"), "") for row in plan.get("placed") or []]
+    table += [(row.get("instance"), "-", row.get("sentence")) for row in plan.get("waiting") or []]
     return f"{label_block('Endpoint Plan', rows)}\n{grid(PLAN_COLUMNS, table)}"
-
-
-def _rdu_list(row: dict[str, Any]) -> object:
-    return dash(", ".join(map(str, row.get("rdus") or [])))

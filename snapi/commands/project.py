@@ -11,7 +11,7 @@ from snapi.output import day, grid, label_block, one_line, section, show
 
 app = typer.Typer(help="Projects: where a tenant's endpoints stand.", no_args_is_help=True)
 
-COLUMNS = [("ID", 36), ("Name", 30), ("Owner", 20), ("Endpoints", 9), ("Created On", 20)]
+COLUMNS = [("ID", 36), ("Name", 30), ("Owner", 20), ("Created On", 20)]
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi project list")
@@ -20,7 +20,7 @@ def list_(json_output: JsonOption = False) -> None:
     with Client(config.load()) as client:
         answer = client.list_projects()
     rows = [
-        (row.get("id"), row.get("name"), _owner(row), row.get("endpoints"), day(row.get("time_created")))
+        (row.get("id"), row.get("name"), _owner(row), day(row.get("time_created")))
         for row in answer["projects"]
     ]
     show(answer, json_output, f"{section('List of Projects')}\n{grid(COLUMNS, rows)}")
@@ -53,7 +53,6 @@ def info(project: RequiredProject, json_output: JsonOption = False) -> None:
         ("Name", answer.get("name")),
         ("Description", answer.get("description")),
         ("Owner", _owner(answer)),
-        ("Endpoints", answer.get("endpoints")),
         ("Created at", answer.get("time_created")),
         ("Last Updated", answer.get("time_updated")),
     ]

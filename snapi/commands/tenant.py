@@ -11,13 +11,7 @@ from snapi.output import dash, day, grid, label_block, section, show
 
 app = typer.Typer(help="Tenants, and the RDU generations available to them.", no_args_is_help=True)
 
-RDU_COLUMNS = [
-    ("Arch", 10),
-    ("Nodes", 6),
-    ("Total RDUs", 10),
-    ("Available RDUs", 14),
-    ("Free in one node", 16),
-]
+RDU_COLUMNS = [("Arch", 10), ("Total RDUs", 10), ("Available RDUs", 14), ("Free in one node", 16)]
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi tenant list")
@@ -57,8 +51,5 @@ def _info_text(tenant: dict[str, Any]) -> str:
             ("RDU Arch", ", ".join(str(row.get("arch")) for row in rdus) or "-"),
         ],
     )
-    rows = [
-        [dash(row.get(name)) for name in ("arch", "nodes", "total", "available", "widest_free")]
-        for row in rdus
-    ]
+    rows = [[dash(row.get(name)) for name in ("arch", "total", "available", "widest_free")] for row in rdus]
     return f"{block}\n{grid(RDU_COLUMNS, rows)}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from ninja import Router, Schema
 
+from scheduler import selectors as machines
 from studio.json_api import PAGE, ApiRequest, answers, moment, page
 from studio.tenants import selectors
 from studio.tenants.models import Tenant
@@ -19,13 +20,26 @@ class TenantOut(Schema):
     time_created: str
 
 
+class Rdus(Schema):
+    """The RDUs of one generation. `widest_free` is the most that is free in a single node."""
+
+    arch: str
+    total: int
+    available: int
+    widest_free: int
+
+
+class TenantInfo(TenantOut):
+    rdus: list[Rdus]
+
+
 class Tenants(Schema):
     data: list[TenantOut]
     next: str | None
 
 
 class OneTenant(Schema):
-    data: TenantOut
+    data: TenantInfo
 
 
 @router.get("/tenants", response=answers(Tenants), summary="List tenants")
@@ -36,12 +50,16 @@ def list_tenants(request: ApiRequest, cursor: str | None = None, limit: int = PA
 
 @router.get("/tenant", response=answers(OneTenant), summary="The active tenant")
 def active_tenant(request: ApiRequest) -> dict[str, Any]:
-    return {"data": _tenant(request.auth, selectors.active_tenant(request.auth))}
+    return {"data": _info(request.auth, selectors.active_tenant(request.auth))}
 
 
 @router.get("/tenants/{tenant}", response=answers(OneTenant), summary="A tenant")
 def tenant_info(request: ApiRequest, tenant: str) -> dict[str, Any]:
-    return {"data": _tenant(request.auth, selectors.tenant_named(request.auth, tenant))}
+    return {"data": _info(request.auth, selectors.tenant_named(request.auth, tenant))}
+
+
+def _info(actor: Actor, tenant: Tenant) -> dict[str, Any]:
+    return _tenant(actor, tenant) | {"rdus": [_rdus(each) for each in machines.capacities(actor)]}
 
 
 def _tenant(actor: Actor, tenant: Tenant) -> dict[str, Any]:
@@ -57,3 +75,12 @@ def _role(actor: Actor, tenant: Tenant) -> str:
     if actor.is_org_admin:
         return "OrgAdmin"
     return "TenantAdmin" if actor.tenants.get(tenant.pk) == "tenant_admin" else "member"
+
+
+def _rdus(capacity: machines.Capacity) -> dict[str, Any]:
+    return {
+        "arch": capacity.generation,
+        "total": capacity.total,
+        "available": capacity.free,
+        "widest_free": capacity.widest,
+    }

@@ -105,7 +105,7 @@ TENANT = {
     "tenant_name": "default",
     "role": "TenantAdmin",
     "time_created": "2023-03-23T00:00:00+00:00",
-    "rdus": [{"arch": "SN40L", "nodes": 2, "total": 16, "available": 11, "widest_free": 8}],
+    "rdus": [{"arch": "SN40L", "total": 16, "available": 11, "widest_free": 8}],
 }
 PROJECT = {
     "id": PROJECT_ID,
@@ -113,7 +113,6 @@ PROJECT = {
     "status": "Available",
     "description": "Letters",
     "metadata": {"owner": "owen"},
-    "endpoints": 1,
     "time_created": "2023-11-07T13:06:50.209626+00:00",
     "time_updated": "2023-11-07T13:06:50.209626+00:00",
 }
@@ -126,9 +125,7 @@ PLAN = {
     "rdus_total": 16,
     "rdus_available": 11,
     "widest_free": 8,
-    "placed": [{"instance": 1, "node": "sn40l-1", "rdus": [0, 1, 2, 3, 4, 5, 6, 7]}],
-    "waiting": [
-        {"instance": 2, "reason": "nothing_free", "sentence": "3 RDUs are free in sn40l-2.", "position": 1}
-    ],
+    "placed": [{"instance": 1, "node": "sn40l-1"}],
+    "waiting": [{"instance": 2, "sentence": "3 RDUs are free in sn40l-2."}],
     "warnings": ["Insufficient RDUs in a single node: 1 of 2 instances will be Awaiting RDU."],
 }

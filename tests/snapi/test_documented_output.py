@@ -189,4 +189,4 @@ def test_tenant_info_names_the_values_for_arch(studio: FakeStudio, run: Run) -> 
     assert result.code == 0
     assert "Name : default\n" in result.out
     assert "RDU Arch : SN40L\n" in result.out
-    assert "| SN40L      | 2      | 16         | 11             | 8                |" in result.out
+    assert "| SN40L      | 16         | 11             | 8                |" in result.out
