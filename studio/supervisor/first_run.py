@@ -31,6 +31,5 @@ def follow_address(folder: Folder, url: str) -> None:
     """The platform may start at another address than the first time; what people copy from must say so."""
     content = read(folder)
     if content and content["url"] != url:
-        path = content["endpoint"]["url"].removeprefix(content["url"])
-        content["url"], content["endpoint"]["url"] = url, url + path
+        content["url"] = url
         write(folder, content)

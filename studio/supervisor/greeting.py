@@ -10,7 +10,7 @@ from studio.supervisor.programs import HOME
 
 QUESTION = "How do I create an endpoint?"
 # Reads the key where it lies, so that it stands neither on the terminal nor in whatever keeps its lines.
-READ_KEY = "import json, sys; print(json.load(open(sys.argv[1]))['endpoint']['api_key'])"
+READ_KEY = 'import json, sys; print(json.load(open(sys.argv[1]))["endpoint"]["api_key"])'
 
 
 def greeting(folder: Folder, url: str, python: str) -> str:
@@ -34,7 +34,7 @@ def curl(folder: Folder, first: dict[str, Any], python: str) -> list[str]:
     body = shlex.quote(json.dumps({"instances": [QUESTION]}))
     return [
         f"key=$({read})",
-        f'curl {shlex.quote(first["endpoint"]["url"])} -H "key: $key" -H "Content-Type: application/json" -d {body}',
+        f'curl {shlex.quote(first["url"] + first["endpoint"]["url"])} -H "key: $key" -H "Content-Type: application/json" -d {body}',
     ]
 
 

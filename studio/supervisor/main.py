@@ -53,18 +53,23 @@ def claim(folder: Folder) -> int:
 
 def run(folder: Folder, troop: Troop) -> None:
     """Start, greet, and look after it all. Raises `CannotStart`, and `Stopped` when asked to stop."""
-    # 1. What everything needs: the broker, then the database in its newest shape with the demo in it.
+    # 1. What everything needs: the broker.
     base = programs.base_environment(folder)
     if env.text("STUDIO_BROKER_URL"):
         _need_broker(troop)
     else:
-        troop.start([programs.broker(folder, base)])
+        troop.launch([programs.broker(folder, base)])
+        troop.await_ready()
+    # 2. What needs no database starts beside its preparation: the gateway, and agents that have joined before.
     is_first = not folder.first_run.exists()
+    troop.launch(programs.without_database(folder, base))
     troop.run_once(programs.prepare(base))
     first_run.follow_address(folder, env.public_url())
-    # 2. Everything else at once; each counts as up when it says so itself.
-    troop.start(programs.lasting(folder, base))
-    # 3. A newcomer's first request must not meet a model that is still loading.
+    # 3. Everything else, with the agents of nodes that are new; each counts as up when it says so itself.
+    troop.launch(programs.with_database(folder, base))
+    troop.launch(programs.without_database(folder, base))
+    troop.await_ready()
+    # 4. A newcomer's first request must not meet a model that is still loading.
     if is_first and folder.first_run.exists():
         _wait_for_hello(folder, troop)
     say(greeting(folder, env.public_url(), sys.executable))
@@ -97,10 +102,11 @@ def _need_broker(troop: Troop) -> None:
 
 
 def _wait_for_hello(folder: Folder, troop: Troop) -> None:
-    endpoint = first_run.read(folder)["endpoint"]
+    content = first_run.read(folder)
+    url, key = content["url"] + content["endpoint"]["url"], content["endpoint"]["api_key"]
     say("Waiting for the endpoint hello to be Live.")
     if not troop.wait_until(
-        lambda: health.endpoint_answers(endpoint["url"], endpoint["api_key"]), LIVE_SECONDS
+        lambda: health.endpoint_answers(url, key), LIVE_SECONDS
     ):
         say(
             f"The endpoint hello is not Live after {LIVE_SECONDS} s; its window says why. It goes on by itself."
