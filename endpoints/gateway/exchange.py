@@ -65,6 +65,7 @@ class Attempt:
         self._deltas = 0
         self._finished = False
         self._done = False
+        self._failure: errors.Refused | None = None
         self._closed = False
         fleet.begun(upstream)
 
@@ -84,6 +85,8 @@ class Attempt:
                 raise await _said_no(response)
             if self.call.stream:
                 self._first = await self._next_batch()
+                if self._failure is not None:
+                    raise self._failure
             else:
                 self._take_whole(await response.read())
         except errors.Refused as refused:
@@ -154,6 +157,8 @@ class Attempt:
     async def _next_batch(self) -> list[Json]:
         """The chunks that come together next; an empty list after the last. Raises `errors.Refused`."""
         assert self._response is not None
+        if self._failure is not None:
+            raise self._failure
         batch: list[Json] = []
         while not batch and not self._done:
             part = await self._response.content.readany()
@@ -165,7 +170,13 @@ class Attempt:
                 if data == DONE:
                     self._done = True
                     break
-                batch += self._chunks(data)
+                try:
+                    batch += self._chunks(data)
+                except errors.Refused as refused:
+                    if not batch:
+                        raise
+                    self._failure = refused  # after what came before it
+                    return batch
         if batch and not self.clock.first:
             self.clock.first = time.time()
         return batch

@@ -1,0 +1,98 @@
+"""A gateway on a free port of this process, with fake instances and a real broker."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import openai
+import pytest
+import uvicorn
+
+from endpoints.gateway.__main__ import Server
+from endpoints.gateway.app import Gateway
+from endpoints.gateway.settings import Settings
+from endpoints.wire import Route
+from tests.gateway import fake
+from tests.gateway.control import ENDPOINT, KEY, PROJECT, Control, hello, neighbours
+from tests.support.waiting import eventually_async
+
+
+@dataclass
+class World:
+    control: Control
+    gateway: Gateway
+    url: str
+    http: aiohttp.ClientSession
+    instances: list[fake.Instance]
+    clients: contextlib.AsyncExitStack
+
+    async def publish(self, route: Route) -> None:
+        """Published, and taken by the gateway."""
+        self.control.publish(route)
+        await eventually_async(lambda: self.gateway.table.version(route.endpoint) >= route.version)
+
+    async def openai(self, base: str = f"/v1/{PROJECT}/{ENDPOINT}", key: str = KEY) -> openai.AsyncOpenAI:
+        client = openai.AsyncOpenAI(base_url=self.url + base, api_key=key, max_retries=0)
+        return await self.clients.enter_async_context(client)
+
+    def post(self, path: str, body: object, key: str | None = KEY, **more: object):
+        headers = {"key": key} if key else {}
+        return self.http.post(self.url + path, json=body, headers=headers, **more)
+
+
+V1 = f"/api/predict/generic/{PROJECT}/{ENDPOINT}"
+V1_STREAM = f"/api/predict/generic/stream/{PROJECT}/{ENDPOINT}"
+V2 = f"/api/v2/predict/generic/{PROJECT}/{ENDPOINT}"
+V2_STREAM = f"/api/v2/predict/generic/stream/{PROJECT}/{ENDPOINT}"
+CHAT = f"/v1/{PROJECT}/{ENDPOINT}/chat/completions"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Gateway]:
+    """As `endpoints.gateway.__main__` does it, in this process."""
+    async with Gateway.opened(settings) as gateway:
+        config = uvicorn.Config(
+            gateway, host=settings.host, port=settings.port, http="httptools", ws="none", lifespan="off",
+            access_log=False, log_config=None, proxy_headers=False, timeout_graceful_shutdown=3,
+        )  # fmt: skip
+        server = Server(config, gateway, settings.stop_seconds)
+        running = asyncio.create_task(server.serve())
+        await eventually_async(lambda: server.started, what="the gateway listens")
+        try:
+            yield gateway
+        finally:
+            server.should_exit = True
+            await running
+
+
+def settings_for(control: Control, broker_url: str, **changes: object) -> Settings:
+    told: dict[str, object] = {"host": "127.0.0.1", "port": free_port(), "stop_seconds": 0}
+    told |= {"broker_url": broker_url, "peppers": [control.pepper], "seals": control.seals}
+    return Settings(**(told | changes))
+
+
+@pytest.fixture
+def control(broker_client) -> Control:
+    return Control(broker_client)
+
+
+@pytest.fixture
+async def world(control, broker) -> AsyncIterator[World]:
+    """Endpoint hello, Live on the instances `a` and `b`, and its neighbours."""
+    settings = settings_for(control, broker.url)
+    async with fake.started("a", "b") as instances, serving(settings) as gateway:
+        for route in [hello(control, *(one.upstream for one in instances)), *neighbours(control)]:
+            control.publish(route)
+        control.complete()
+        await eventually_async(lambda: gateway.table.complete, what="the route table is complete")
+        async with aiohttp.ClientSession() as http, contextlib.AsyncExitStack() as clients:
+            yield World(control, gateway, f"http://127.0.0.1:{settings.port}", http, instances, clients)

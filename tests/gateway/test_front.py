@@ -1,0 +1,197 @@
+"""The front: every path that is no prediction goes to web, unbuffered, and says so when web is away."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.gateway import fake
+from tests.gateway.conftest import V1, serving, settings_for
+from tests.gateway.control import hello
+from tests.support.waiting import eventually_async
+
+
+class Web:
+    """A stand-in for web: says what it was asked, and streams step by step."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self.go_on = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.received = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=2**30)
+        app.router.add_route("*", "/events", self._events)
+        app.router.add_route("*", "/upload", self._upload)
+        app.router.add_route("*", "/half", self._half)
+        app.router.add_route("*", "/{path:.*}", self._say)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self.socket)).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _say(self, request: web.Request) -> web.Response:
+        said = {
+            "method": request.method,
+            "path": request.raw_path,
+            "headers": {name.lower(): value for name, value in request.headers.items()},
+            "body": (await request.read()).decode(),
+        }
+        response = web.json_response(said, status=418, headers={"X-Own": "1", "Keep-Alive": "timeout=9"})
+        response.headers.add("Set-Cookie", "a=1")
+        response.headers.add("Set-Cookie", "b=2")
+        return response
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"data: 1\n\n")
+        try:
+            await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.gone.set()
+            raise
+        await response.write(b"data: 2\n\n")
+        return response
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        async for part in request.content.iter_any():
+            self.received += len(part)
+        return web.Response(text=str(self.received))
+
+    async def _half(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "100"})
+        await response.prepare(request)
+        await response.write(b"half")
+        request.transport.abort()
+        return response
+
+
+@pytest.fixture
+async def behind(control, broker, tmp_path) -> AsyncIterator[tuple[Web, str, aiohttp.ClientSession]]:
+    site = Web(tmp_path / "web.sock")
+    await site.start()
+    settings = settings_for(control, broker.url, web_socket=str(site.socket))
+    async with serving(settings), aiohttp.ClientSession() as http:
+        yield site, f"http://127.0.0.1:{settings.port}", http
+    await site.stop()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_everything_is_passed_on(behind, method):
+    _, url, http = behind
+    async with http.request(method, f"{url}/a%2Fb/ä?q=%20x&q=2", data=b"hello") as response:
+        assert response.status == 418
+        said = await response.json()
+        assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+        assert response.headers["X-Own"] == "1"
+        assert "Keep-Alive" not in response.headers
+    assert (said["method"], said["body"]) == (method, "hello")
+    assert said["path"] == "/a%2Fb/%C3%A4?q=%20x&q=2"
+
+
+async def test_head_has_no_body(behind):
+    _, url, http = behind
+    async with http.head(f"{url}/x") as response:
+        assert (response.status, await response.read()) == (418, b"")
+
+
+async def test_the_front_says_itself_who_asks(behind):
+    _, url, http = behind
+    forged = {
+        "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example",
+        "Forwarded": "for=6.6.6.6", "Connection": "keep-alive, X-Hop", "X-Hop": "1", "Cookie": "s=1",
+    }  # fmt: skip
+    async with http.get(f"{url}/x", headers=forged) as response:
+        headers = (await response.json())["headers"]
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert headers["x-forwarded-host"] == headers["host"] == url.removeprefix("http://")
+    assert headers["cookie"] == "s=1"
+    assert not {"forwarded", "x-hop", "content-type"} & headers.keys()
+
+
+async def test_server_sent_events_are_not_buffered(behind):
+    site, url, http = behind
+    async with http.get(f"{url}/events") as response:
+        assert await response.content.readuntil(b"\n\n") == b"data: 1\n\n"
+        site.go_on.set()
+        assert await response.content.readuntil(b"\n\n") == b"data: 2\n\n"
+
+
+async def test_a_client_that_leaves_ends_the_request_at_web(behind):
+    site, url, http = behind
+    async with http.get(f"{url}/events") as response:
+        await response.content.readuntil(b"\n\n")
+    await asyncio.wait_for(site.gone.wait(), 1)
+
+
+async def test_an_upload_flows_through_in_parts(behind):
+    site, url, http = behind
+    step = asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x" * 1000
+        await step.wait()
+        yield b"y" * 10_000_000
+
+    async def upload() -> str:
+        async with http.post(f"{url}/upload", data=parts()) as response:
+            return await response.text()
+
+    uploading = asyncio.create_task(upload())
+    await eventually_async(
+        lambda: site.received == 1000, what="the first part arrives before the second is sent"
+    )
+    step.set()
+    assert await uploading == "10001000"
+
+
+async def test_an_answer_that_web_breaks_off_is_broken_for_the_client_too(behind):
+    _, url, http = behind
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with http.get(f"{url}/half") as response:
+            await response.read()
+
+
+async def test_when_web_is_away_a_page_says_so_and_predictions_go_on(behind, control, broker):
+    site, url, http = behind
+    await site.stop()
+    async with http.get(f"{url}/projects", headers={"Accept": "text/html"}) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"]
+        page = await response.text()
+    assert "Predictions go on" in page
+    assert "http" not in page.replace("http-equiv", "")  # it loads nothing
+    async with http.get(f"{url}/api/endpoints", headers={"Accept": "application/json"}) as response:
+        assert response.status == 503
+        assert "Predictions go on" in json.loads(await response.text())["error"]["message"]
+    async with http.get(f"{url}/healthz") as response:
+        assert response.status == 200
+    async with fake.started("a") as (instance,):
+        control.publish(hello(control, instance.upstream))
+        control.complete()
+
+        async def answers() -> bool:
+            async with http.post(
+                url + V1, json={"instances": ["x"]}, headers={"key": "hello-key"}
+            ) as response:
+                return response.status == 200
+
+        await eventually_async(answers)
+    with contextlib.suppress(FileNotFoundError):
+        site.socket.unlink()
+    await site.start()
+    async with http.get(f"{url}/x") as response:
+        assert response.status == 418

@@ -1,0 +1,185 @@
+"""Instances that refuse, break and hang: retried before the first byte, never hidden after it."""
+
+import asyncio
+import json
+
+import msgspec
+import pytest
+
+from endpoints.gateway.upstream import Fleet
+from endpoints.wire import Upstream
+from tests.gateway import fake
+from tests.gateway.conftest import CHAT, V1, V1_STREAM
+from tests.gateway.control import hello
+from tests.support.waiting import eventually_async
+
+ASK = {"messages": [{"role": "user", "content": "x"}]}
+STREAM = ASK | {"stream": True}
+V1_BODY = {"instances": ["x"]}
+
+
+async def only(world, *instances: fake.Instance, version: int = 2, **changes: object) -> None:
+    """Routes the endpoint to these instances."""
+    await world.publish(
+        hello(world.control, *(one.upstream for one in instances), version=version, **changes)
+    )
+
+
+@pytest.mark.parametrize("body", [ASK, STREAM], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    "behave", [fake.reset, fake.answers(502), fake.answers(503), fake.answers(504), fake.answers(401)],
+    ids=["reset", "502", "503", "504", "a foreign 401"],
+)  # fmt: skip
+async def test_another_instance_is_asked(world, behave, body):
+    a, b = world.instances
+    a.behave = behave
+    await only(world, a, b)
+    for _ in range(6):
+        async with world.post(CHAT, body) as response:
+            assert response.status == 200
+            assert "one" in await response.text()
+            assert response.headers["x-studio-instance"] == "b"
+    assert a.seen  # it was tried
+
+
+async def test_a_killed_instance_is_left_out_until_it_answers_a_probe(world):
+    a, _b = world.instances
+    fleet = world.gateway.upstreams.fleet
+    await a.stop()
+    while not fleet.is_away("a"):
+        async with world.post(V1, V1_BODY) as response:
+            assert response.status == 200
+    await a.start()
+    await eventually_async(lambda: not fleet.is_away("a"), what="the probe succeeds")
+    await only(world, a)
+    async with world.post(V1, V1_BODY) as response:
+        assert response.status == 200
+
+
+async def test_an_instance_killed_before_its_first_byte_loses_nothing(world):
+    a, b = world.instances
+    for instance in world.instances:
+        instance.behave = fake.silent
+    asking = asyncio.create_task(_answer(world, CHAT, STREAM))
+    await eventually_async(lambda: a.seen or b.seen)
+    asked, other = (a, b) if a.seen else (b, a)
+    other.behave = fake.polite
+    await asked.stop()
+    status, text = await asking
+    assert status == 200
+    assert "three" in text
+    assert "[DONE]" in text
+
+
+async def test_a_single_instance_that_closed_its_idle_connection_is_asked_again(world):
+    a, _ = world.instances
+    await only(world, a)
+    tries = 0
+
+    async def first_resets(seen: fake.Seen, out: fake.Out) -> None:
+        nonlocal tries
+        tries += 1
+        await (fake.reset if tries == 1 else fake.polite)(seen, out)
+
+    a.behave = first_resets
+    assert (await _answer(world, V1, V1_BODY))[0] == 200
+
+
+async def test_when_none_answers_it_is_503_with_retry_after(world):
+    for instance in world.instances:
+        await instance.stop()
+    async with world.post(V1, V1_BODY) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"] == "1"
+        assert (await response.json())["error"]["code"] == "no_instance_answers"
+
+
+@pytest.mark.parametrize("body", [ASK, STREAM], ids=["whole", "stream"])
+async def test_an_instances_own_refusal_keeps_its_status_and_is_not_retried(world, body):
+    for instance in world.instances:
+        instance.behave = fake.answers(400, "the request exceeds the context")
+    status, text = await _answer(world, CHAT, body)
+    assert status == 400
+    assert "exceeds the context" in text
+    assert sum(len(instance.seen) for instance in world.instances) == 1
+
+
+async def test_an_error_as_the_first_event_keeps_its_status(world):
+    async def behave(seen: fake.Seen, out: fake.Out) -> None:
+        await out.begin_events()
+        await out.event({"error": {"message": "no room", "code": 429}})
+        await out.end()
+
+    for instance in world.instances:
+        instance.behave = behave
+    status, text = await _answer(world, CHAT, STREAM)
+    assert (status, json.loads(text)["error"]["message"]) == (429, "no room")
+
+
+BROKEN = [fake.one_word_then_cut, fake.one_word_then_error, fake.one_word_then_end]
+
+
+@pytest.mark.parametrize("behave", BROKEN)
+async def test_a_broken_openai_stream_ends_with_an_error_object(world, behave):
+    for instance in world.instances:
+        instance.behave = behave
+    async with world.post(CHAT, STREAM) as response:
+        assert response.status == 200
+        assert b"one" in await response.content.readuntil(b"\n\n")
+        next(seen for instance in world.instances for seen in instance.seen).go_on.set()
+        *_, last, rest = (await response.text()).split("\n\n")
+    assert rest == ""
+    assert json.loads(last.removeprefix("data: "))["error"].keys() >= {"message", "code", "type", "param"}
+
+
+@pytest.mark.parametrize("path", [V1, V1_STREAM])
+async def test_the_deadline_is_504(world, path):
+    for instance in world.instances:
+        instance.behave = fake.silent
+    await only(world, *world.instances, deadline_seconds=1)
+    status, text = await _answer(world, path, V1_BODY)
+    assert status == 504
+    assert "within 1 s" in text
+
+
+async def test_the_deadline_in_mid_stream_is_said_in_the_stream(world):
+    for instance in world.instances:
+        instance.behave = fake.one_word_then_silent
+    await only(world, *world.instances, deadline_seconds=1)
+    status, text = await _answer(world, V1_STREAM, {"instance": "x"})
+    assert status == 200
+    assert json.loads(text.strip().split("\n")[-1])["error"]["code"] == "deadline"
+
+
+async def test_a_spare_is_asked_only_when_no_other_answers(world):
+    a, b = world.instances
+    spare = msgspec.structs.replace(a.upstream, spare=True)
+    await world.publish(hello(world.control, spare, b.upstream, version=2))
+    for _ in range(5):
+        assert (await _answer(world, V1, V1_BODY))[0] == 200
+    assert not a.seen
+    await b.stop()
+    assert (await _answer(world, V1, V1_BODY))[0] == 200
+    assert a.seen
+
+
+async def test_the_least_busy_is_chosen():
+    async def probe(upstream: Upstream) -> bool:
+        return False
+
+    fleet = Fleet(probe, lambda endpoint, instance: False)
+    a, b = Upstream("a", "h", 1, "t"), Upstream("b", "h", 2, "t")
+    fleet.begun(a)
+    assert fleet.choose([a, b]) is b
+    fleet.begun(b)
+    fleet.begun(b)
+    assert fleet.choose([a, b]) is a
+    fleet.ended(a)
+    fleet.ended(b)
+    fleet.ended(b)
+    assert fleet.under_way("a") == fleet.under_way("b") == 0
+
+
+async def _answer(world, path: str, body: object) -> tuple[int, str]:
+    async with world.post(path, body) as response:
+        return response.status, await response.text()
