@@ -24,4 +24,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("", include("studio.tenants.urls")),
+    path("", include("studio.projects.urls")),
+    path("", include("endpoints.urls")),
 ]
