@@ -22,8 +22,8 @@ from studio import env
 TAKE_REPORTS = "scheduler.tasks.take_reports"
 JOIN_SECONDS = 5.0
 BROKER_SECONDS = 1.0
-# Longer than the second that a blocking read of the queue takes by itself.
-CONSUMER_SECONDS = 10.0
+# Longer than the second that a blocking read of the queue takes by itself; a frozen broker delays the end so long.
+CONSUMER_SECONDS = 3.0
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--host", required=True)
@@ -23,11 +24,13 @@ parser.add_argument("--start-seconds", type=float, default=0.0, help="/health sa
 parser.add_argument("--exit", type=int, default=None, help="print a few lines and exit at once")
 parser.add_argument("--deaf", action="store_true", help="ignores TERM")
 parser.add_argument("--child", action="store_true", help="leaves a process of its own behind")
-parser.add_argument("--collide", default="", help="exits with 'address already in use' unless this file exists")
+parser.add_argument(
+    "--collide", default="", help="exits with 'address already in use' unless this file exists"
+)
 options = parser.parse_args()
 
 token_file = os.environ.get("FAKE_TOKEN_FILE")
-token = open(token_file).read() if token_file else os.environ.get("FAKE_TOKEN", "")
+token = Path(token_file).read_text() if token_file else os.environ.get("FAKE_TOKEN", "")
 begun = time.monotonic()
 state = {"busy": 0, "hang": False, "warm": 0}
 
@@ -87,8 +90,8 @@ class Server(ThreadingHTTPServer):
 
 
 print(f"fake server {options.name} with token {token}", flush=True)
-if options.collide and not os.path.exists(options.collide):
-    open(options.collide, "w").close()
+if options.collide and not Path(options.collide).exists():
+    Path(options.collide).touch()
     sys.exit("cannot bind: Address already in use")
 if options.exit is not None:
     for number in range(40):

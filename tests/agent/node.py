@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import redis
+from celery import Celery
 
 from scheduler import registers, wire
 from scheduler.agent import procs
@@ -63,12 +64,15 @@ def but(one: wire.Wished, **changes) -> wire.Wished:
 
 
 class Node:
-    def __init__(self, folder: Path, broker: redis.Redis, url: str, **environment: str) -> None:
-        self.name = "node-1"
+    def __init__(
+        self, folder: Path, broker: redis.Redis, url: str, name: str = "node-1", **environment: str
+    ) -> None:
+        self.name = name
         self.folder = folder
         self.broker = broker
         self.url = url
         self.extra = environment
+        self.control = Celery("control", broker=url, fixups=[], set_as_current=False)
         self.key = seal.derive(TOKEN, "node-wire")
         self.epoch = 0
         self.incarnation = 1
@@ -114,10 +118,25 @@ class Node:
 
     # --- control's side ---------------------------------------------------------------------------------
 
-    def wish(self, *instances: wire.Wished, agent: str = "", epoch: int | None = None) -> wire.Wish:
+    def heard(self, *instances: wire.Wished) -> wire.Report:
+        """The first report that has applied this wish."""
+        number = self.wish(*instances).number
+
+        def applied() -> wire.Report | None:
+            report = self.report()
+            return report if wire.packed(report.incarnation, report.epoch) == number else None
+
+        return eventually(applied, what=f"the agent applied {number}")
+
+    def wish(
+        self, *instances: wire.Wished, agent: str = "", epoch: int | None = None, nudge: bool = True
+    ) -> wire.Wish:
         self.epoch = self.epoch + 1 if epoch is None else epoch
         wish = wire.Wish(self.name, agent, self.incarnation, self.epoch, list(instances))
         registers.put_wish(self.broker, self.name, wish.number, self.sealed(wish))
+        if nudge:
+            queue = f"node.{self.name}"
+            self.control.send_task("scheduler.agent.wake", queue=queue, expires=10, ignore_result=True)
         return wish
 
     def sealed(self, wish: wire.Wish) -> bytes:
@@ -150,10 +169,14 @@ class Node:
 
     def ours(self) -> dict[int, str]:
         """pid → command line of each living process with this node's marker."""
-        marker = f"{self.name}+{(self.folder / 'agent').read_text()}"
+        marker = self.folder / "marker"
+        if not marker.exists():
+            return {}
         found = {}
-        for pid, start, _, _ in procs.marked(marker):
-            line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") if procs.alive(pid, start) else ""
+        for pid, start, _, _ in procs.marked(marker.read_text()):
+            line = (
+                Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") if procs.alive(pid, start) else ""
+            )
             if line:
                 found[pid] = line
         return found
@@ -170,9 +193,9 @@ class Node:
             agent.wait()
             if agent.stdout:
                 agent.stdout.close()
-        if (self.folder / "agent").exists():
-            for pid in self.ours():
-                os.kill(pid, signal.SIGKILL)
+        self.control.close()
+        for pid in self.ours():
+            os.kill(pid, signal.SIGKILL)
 
 
 def ask(seen: wire.Seen, one: wire.Wished, path: str, method: str = "GET", timeout: float = 5.0) -> dict:
