@@ -91,17 +91,22 @@ def _say_later(request: HttpRequest, say: str) -> None:
 # ----- refusals -------------------------------------------------------------------------------------------
 
 
-def blame(form: BaseForm, refusal: Refusal, names: Mapping[str, str] | None = None) -> None:
+def blame(form: BaseForm, refusal: Refusal) -> None:
     """Put a service's refusal where it belongs: at its fields, else on top of the form.
 
-    `names` translates the service's field names into the form's, where they differ.
+    Raises the refusal again when no form can mend it: the thing is hidden from the actor, or not theirs to change.
     """
-    at_fields = {(names or {}).get(name, name): text for name, text in refusal.fields.items()}
-    known = {name: text for name, text in at_fields.items() if name in form.fields}
+    if refusal.status in (401, 403, 404) and not refusal.fields:
+        raise refusal
+    known = {name: text for name, text in refusal.fields.items() if name in form.fields}
     for name, text in known.items():
         form.add_error(name, text)
     if not known:
         form.add_error(None, refusal.sentence)
+        return
+    for field in form.fields.values():
+        field.widget.attrs.pop("autofocus", None)
+    form.fields[next(iter(known))].widget.attrs["autofocus"] = True
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:

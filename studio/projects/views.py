@@ -6,9 +6,9 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
-from endpoints.views import rows_of
 
 from endpoints import selectors as endpoints
+from endpoints.views.shown import rows_of
 from studio import htmx
 from studio.errors import Refusal
 from studio.json_api import page as page_of

@@ -1,0 +1,216 @@
+"""The Create endpoint window: which choices depend on which, and what was typed.
+
+The form only offers; what holds is decided by `endpoints.services.read_spec`, whose refusals name the same
+fields. Each choice narrows the next: ML App → model → version and RDU generation → model parameters.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+
+from endpoints.services import Spec
+from scheduler import selectors as scheduler
+from studio.hub import selectors as hub
+from studio.hub.models import DeployOption, Model
+from studio.hub.rules import RDUS_PARAM
+from studio.tenants.rules import Actor
+
+PARAMETER = "hyperparams."
+STATEMENT = ("statement", "landing")
+# What a change of this field can change elsewhere in the window.
+TOUCHES: Mapping[str, tuple[str, ...]] = {
+    "ml_app": ("model_checkpoint", "model_version", "rdu_arch", "parameters", *STATEMENT),
+    "model_checkpoint": ("ml_app", "model_version", "rdu_arch", "parameters", *STATEMENT),
+    "rdu_arch": ("parameters", *STATEMENT),
+    PARAMETER + RDUS_PARAM: ("rdu_arch", *STATEMENT),
+}
+
+
+class Picker(forms.Select):
+    """A drop-down in which some entries are shown but cannot be chosen."""
+
+    closed: frozenset[str] = frozenset()
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **kwargs)
+        if str(value) in self.closed:
+            option["attrs"]["disabled"] = True
+        return option
+
+
+def _pick(label: str) -> forms.CharField:
+    return forms.CharField(label=label, required=False, widget=Picker)
+
+
+class EndpointForm(forms.Form):
+    endpoint_name = forms.CharField(label="Endpoint name", required=False)
+    description = forms.CharField(
+        label="Description", required=False, widget=forms.Textarea(attrs={"rows": 1})
+    )
+    ml_app = _pick("ML App")
+    model_checkpoint = _pick("Select model")
+    model_version = _pick("Version")
+    instances = forms.CharField(
+        label="Number of instances",
+        required=False,
+        widget=forms.NumberInput(attrs={"min": 1, "step": 1, "inputmode": "numeric"}),
+    )
+    rdu_arch = _pick("RDU generation")
+    use_required_attribute = False
+
+    def __init__(
+        self,
+        actor: Actor,
+        preview_url: str,
+        typed: Mapping[str, Any] | None = None,
+        *,
+        submitted: bool = False,
+    ) -> None:
+        """`typed` is what the window holds; only when it was `submitted` are faults shown."""
+        self.typed = typed or {}
+        super().__init__(self.typed if submitted else None, initial=self._initial())
+        self.model: Model | None = None
+        self.option: DeployOption | None = None
+        self._offer_models(actor)
+        self._offer_deployments()
+        self._offer_parameters()
+        self._dress(preview_url)
+
+    # ----- what is offered
+
+    def _offer_models(self, actor: Actor) -> None:
+        apps = list(hub.apps())
+        chosen = next((app for app in apps if str(app.pk) == self._typed("ml_app")), None)
+        self._offer("ml_app", [("", "All ML Apps"), *((str(app.pk), app.name) for app in apps)])
+        groups: dict[str, list[tuple[str, str]]] = {}
+        refusals: dict[str, str] = {}
+        for item in hub.deployable_models(actor, chosen):
+            pk = str(item.model.pk)
+            groups.setdefault(item.group, []).append((pk, _model_label(item.model)))
+            if item.refusal:
+                refusals[pk] = item.refusal
+            elif pk == self._typed("model_checkpoint"):
+                self.model = item.model
+        self._offer("model_checkpoint", [("", "Select a model"), *groups.items()], closed=refusals)
+        self.fields["model_checkpoint"].help_text = " ".join(dict.fromkeys(refusals.values()))
+        self.initial["model_checkpoint"] = str(self.model.pk) if self.model else ""
+        if self.model:
+            self.initial["ml_app"] = str(self.model.app_id)
+
+    def _offer_deployments(self) -> None:
+        versions = list(self.model.versions.all()) if self.model else []
+        numbers = [str(each.number) for each in sorted(versions, key=lambda each: -each.number)]
+        self._offer("model_version", [(number, number) for number in numbers] or [("", "–")])
+        self._keep("model_version", numbers)
+        options = scheduler.existing(hub.options_of(self.model)) if self.model else []
+        best = scheduler.recommended(options, self._typed_rdus()) if options else ""
+        codes = [option.generation_id for option in options]
+        labels = [(code, f"{code} · recommended" if code == best else code) for code in codes]
+        self._offer("rdu_arch", labels or [("", "–")])
+        arch = self._keep("rdu_arch", codes, best)
+        self.option = next((option for option in options if option.generation_id == arch), None)
+        self.fields["rdu_arch"].help_text = self._why_no_generation(codes)
+
+    def _offer_parameters(self) -> None:
+        """Values typed for another model are not carried over."""
+        keep = self.model is not None and self._typed("parameters_of") == self.parameters_of
+        self.parameter_names = []
+        for field in self.option.params if self.option else []:
+            name = f"{PARAMETER}{field['name']}"
+            self.fields[name] = _parameter(field)
+            typed = self._typed(name)
+            self.initial[name] = typed if keep and typed else field.get("default")
+            self.parameter_names.append(name)
+
+    # ----- what is read from it
+
+    @property
+    def parameters_of(self) -> str:
+        return str(self.model.pk) if self.model else ""
+
+    @property
+    def parameters(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.parameter_names]
+
+    @property
+    def parameters_open(self) -> bool:
+        return any(self[name].errors for name in self.parameter_names) if self.is_bound else False
+
+    def spec(self) -> Spec:
+        """What was typed, for the service to check; before the window was submitted: what it shows."""
+        values = self.cleaned_data if self.is_bound else self.initial
+        return Spec(
+            name=str(values.get("endpoint_name") or ""),
+            description=str(values.get("description") or ""),
+            app=str(values.get("ml_app") or ""),
+            model=str(values.get("model_checkpoint") or ""),
+            model_version=str(values.get("model_version") or "") or None,
+            instances=values.get("instances") or "",
+            arch=str(values.get("rdu_arch") or ""),
+            parameters={name.removeprefix(PARAMETER): values.get(name) for name in self.parameter_names},
+        )
+
+    # ----- below: how it is put together
+
+    def _initial(self) -> dict[str, Any]:
+        return {name: self._typed(name) for name in self.base_fields} | {
+            "instances": self._typed("instances") or "1"
+        }
+
+    def _typed(self, name: str) -> str:
+        return str(self.typed.get(name) or "").strip()
+
+    def _typed_rdus(self) -> int | None:
+        typed = self._typed(PARAMETER + RDUS_PARAM)
+        same = self._typed("parameters_of") == self.parameters_of
+        return int(typed) if same and typed.isdecimal() and len(typed) < 4 else None
+
+    def _offer(self, name: str, choices: Iterable[Any], closed: Iterable[str] = ()) -> None:
+        widget = self.fields[name].widget
+        widget.choices, widget.closed = list(choices), frozenset(closed)
+
+    def _keep(self, name: str, offered: list[str], otherwise: str = "") -> str:
+        """The value typed, if it is still offered; else the first choice."""
+        typed = self._typed(name)
+        value = typed if typed in offered else otherwise or (offered[0] if offered else "")
+        self.initial[name] = value
+        return value
+
+    def _why_no_generation(self, codes: list[str]) -> str:
+        if not self.model or codes:
+            return ""
+        wanted = " or ".join(option.generation_id for option in hub.options_of(self.model))
+        return f"{self.model.name} needs {wanted} RDUs, and no node of this platform has them."
+
+    def _dress(self, preview_url: str) -> None:
+        for name, field in self.fields.items():
+            field.widget.attrs["class"] = "input"
+            if name not in ("endpoint_name", "description"):
+                typing = not isinstance(field.widget, Picker)
+                field.widget.attrs |= {
+                    "hx-post": preview_url,
+                    "hx-trigger": "input changed delay:250ms" if typing else "change",
+                    "hx-target": "this",
+                    "hx-swap": "none",
+                    "hx-sync": "closest .sheet-body:replace",
+                }
+        self.fields["endpoint_name"].widget.attrs["autofocus"] = True
+
+
+def _model_label(model: Model) -> str:
+    return f"{model.name} (Base model)" if model.is_base else model.name
+
+
+def _parameter(field: Mapping[str, Any]) -> forms.CharField:
+    low, high = field.get("min"), field.get("max")
+    limits = f"{low} to {high}" if low is not None and high is not None else ""
+    number = field.get("type") in ("int", "float")
+    step = {"step": "any" if field.get("type") == "float" else 1} if number else {}
+    widget = forms.NumberInput(attrs=step) if number else forms.TextInput()
+    if not field.get("user_modifiable", True):
+        widget.attrs["readonly"] = True
+    about = ", ".join(part for part in (str(field.get("description", "")), limits) if part)
+    return forms.CharField(
+        label=field.get("label", field["name"]), help_text=about, required=False, widget=widget
+    )

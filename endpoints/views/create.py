@@ -1,0 +1,78 @@
+"""The Create endpoint window: each change refreshes only what it touches, and nothing typed is lost."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from endpoints import services
+from endpoints.forms import STATEMENT, TOUCHES, EndpointForm
+from endpoints.views.shown import Outlook
+from scheduler import selectors as scheduler
+from studio import htmx
+from studio.errors import Refusal
+from studio.projects import selectors as projects
+from studio.projects.models import Project
+from studio.tenants.rules import Actor, require
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: htmx.Request, project: UUID) -> HttpResponse:
+    found = _project_to_create_in(request.actor, project)
+    form = _form(request, found, submitted=request.method == "POST")
+    if request.method == "POST" and form.is_valid():
+        try:
+            endpoint = services.create_endpoint(
+                actor=request.actor, project=found, spec=form.spec(), now=request.now
+            )
+        except Refusal as refusal:
+            htmx.blame(form, refusal)
+        else:
+            say = f"Endpoint {endpoint.name} was added and is queued for deployment."
+            return htmx.done(
+                request, to=reverse("project", args=[found.pk]), say=say, events=["endpoints-changed"]
+            )
+    return htmx.dialog(request, "endpoints/new.html", _window(request.actor, found, form), form)
+
+
+@require_POST
+def preview(request: htmx.Request, project: UUID) -> HttpResponse:
+    """The window as it is after a change: to htmx only what the change touched, else all of it."""
+    found = _project_to_create_in(request.actor, project)
+    context = _window(request.actor, found, _form(request, found))
+    touched = TOUCHES.get(request.htmx.trigger_name or "", STATEMENT)
+    return htmx.page(
+        request, "endpoints/new.html", context | {"again": True, "touched": touched}, part="touched"
+    )
+
+
+def _project_to_create_in(actor: Actor, project: UUID) -> Project:
+    found = projects.named(actor, str(project))
+    require(actor, "endpoint.create", projects.facts(actor, found), thing="project")
+    return found
+
+
+def _form(request: htmx.Request, project: Project, *, submitted: bool = False) -> EndpointForm:
+    address = reverse("endpoint-preview", args=[project.pk])
+    typed = request.POST if request.method == "POST" else request.GET
+    return EndpointForm(request.actor, address, typed, submitted=submitted)
+
+
+def _window(actor: Actor, project: Project, form: EndpointForm) -> dict[str, Any]:
+    context = {"project": project, "form": form, "back": reverse("project", args=[project.pk])}
+    if form.model is None or form.option is None:
+        return context
+    try:
+        plan = services.read_spec(actor, form.spec())
+    except Refusal as refusal:
+        return context | {"refusal": refusal}
+    found = scheduler.preview(
+        actor,
+        generation=plan.option.generation_id,
+        min_width=plan.min_width,
+        rdus=plan.rdus,
+        instances=plan.instances,
+    )
+    return context | {"preview": found, "outlook": Outlook(found)}

@@ -1,0 +1,111 @@
+"""The Endpoint window with its tabs, and the alerts before Stop, Restart and Delete."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apikeys import services as keys
+from apikeys.models import ApiKey
+from apikeys.rules import masked
+from endpoints import selectors, services
+from endpoints.models import Endpoint
+from endpoints.selectors import EndpointView
+from endpoints.views.shown import Happening, Row
+from studio import htmx
+from studio.audit.models import Event
+from studio.tenants.rules import require
+
+TABS = {"keys": "API Keys", "instances": "Instances", "events": "Events"}
+PARTS = {"live": ("endpoints/endpoint.html", "live")} | {tab: (f"endpoints/{tab}.html", tab) for tab in TABS}
+LONG = 50  # events shown
+
+
+@require_safe
+def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
+    actor = request.actor
+    found = selectors.named(actor, str(endpoint))
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "keys"
+    part = request.GET.get("part", "live")
+    template, part = (
+        PARTS.get(part, PARTS["live"]) if htmx.wants_part(request) else ("endpoints/endpoint.html", "")
+    )
+    context: dict[str, Any] = {"row": Row(selectors.view(found), actor), "tab": tab, "tabs": TABS.items()}
+    if "keys" in (tab, part):
+        context["keys"] = _key_rows(request, found)
+    if "events" in (tab, part):
+        context["events"] = [Happening(each) for each in Event.objects.filter(thing_id=found.pk)[:LONG]]
+    return htmx.page(request, template, context, part=part)
+
+
+def _key_rows(request: htmx.Request, endpoint: Endpoint) -> list[dict[str, Any]]:
+    """The API Keys table, masked; `?reveal=<id>` shows one value, for who may and has no JavaScript."""
+    revealed = request.GET.get("reveal", "")
+    rows = []
+    for key in selectors.keys_of(endpoint):
+        show = str(key.pk) == revealed and not key.revoked_at
+        rows.append({"key": key, "masked": masked(key.prefix), "value": _value(request, key) if show else ""})
+    return rows
+
+
+@require_safe
+def key_value(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
+    """The value to the copy icon as plain text; shown or masked in its cell for the reveal icon."""
+    actor = request.actor
+    found = selectors.named(actor, str(endpoint))
+    row = keys.key_named(found, str(key))
+    value = "" if "hide" in request.GET else _value(request, row)
+    if "show" not in request.GET and "hide" not in request.GET:
+        answer = HttpResponse(value, content_type="text/plain; charset=utf-8")
+        answer["Cache-Control"] = "no-store"
+        return answer
+    each = {"key": row, "masked": masked(row.prefix), "value": value}
+    context = {"row": Row(EndpointView(found, "", 0), actor), "each": each}
+    return htmx.page(request, "endpoints/key.html", context)
+
+
+def _value(request: htmx.Request, key: ApiKey) -> str:
+    facts = selectors.facts(request.actor, key.endpoint)
+    return keys.show_key(actor=request.actor, key=key, facts=facts, now=request.now).reveal()
+
+
+# ----- Stop, Restart, Delete ------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def stop(request: htmx.Request, endpoint: UUID) -> HttpResponse:
+    return _deed(request, endpoint, "endpoint.run", "stop", services.stop_endpoint, "is stopping")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def restart(request: htmx.Request, endpoint: UUID) -> HttpResponse:
+    return _deed(request, endpoint, "endpoint.run", "restart", services.restart_endpoint, "is restarting")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: htmx.Request, endpoint: UUID) -> HttpResponse:
+    return _deed(request, endpoint, "endpoint.delete", "delete", services.delete_endpoint, "was deleted")
+
+
+def _deed(
+    request: htmx.Request, pk: UUID, action: str, deed: str, service: Callable[..., Endpoint], outcome: str
+) -> HttpResponse:
+    found = selectors.named(request.actor, str(pk))
+    window, project = reverse("endpoint", args=[found.pk]), reverse("project", args=[found.project_id])
+    require(request.actor, action, selectors.facts(request.actor, found), thing="endpoint")
+    if request.method != "POST":
+        context = {"row": Row(selectors.view(found), request.actor), "back": window}
+        return htmx.page(request, f"endpoints/{deed}.html", context, part="dialog")
+    service(actor=request.actor, endpoint=found, now=request.now)
+    gone = deed == "delete"
+    return htmx.done(
+        request,
+        to=project if gone else window,
+        say=f"Endpoint {found.name} {outcome}.",
+        events=["endpoints-changed"],
+        leave=gone and request.htmx.current_url_abs_path == window,
+    )
