@@ -1,0 +1,168 @@
+"""The management API as each person of the cast meets it, and the small hub they find."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from scheduler.models import Node, Rdu
+from scheduler.rules import NodeState
+from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
+from studio.projects.models import Project
+from studio.tenants.models import Membership, Organization, Tenant, User
+from studio.tenants.rules import STUDIO
+from studio.tenants.services import new_platform_key
+
+NOW = datetime(2023, 11, 7, 13, 6, 50, 209626, tzinfo=UTC)
+PEOPLE = {
+    "olga": "default",
+    "tina": "default",
+    "owen": "default",
+    "mila": "default",
+    "oskar": "research",
+    "otto": "default",
+}
+
+
+@dataclass
+class Answer:
+    status: int
+    json: Any
+    headers: Any
+
+
+@dataclass
+class Rest:
+    """`rest.owen.get("/api/projects")` is owen with his platform key; `rest.nobody` has none."""
+
+    people: dict[str, User]
+    tenants: dict[str, Tenant]
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> "Caller":
+        if name == "nobody":
+            return Caller("")
+        try:
+            return Caller(self.keys[name])
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass
+class Caller:
+    key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def in_tenant(self, name: str) -> "Caller":
+        return Caller(self.key, {**self.headers, "tenant": name})
+
+    def get(self, path: str, **query: object) -> Answer:
+        return self._ask("GET", path, query=query)
+
+    def post(self, path: str, body: object = None, **query: object) -> Answer:
+        return self._ask("POST", path, body, query)
+
+    def patch(self, path: str, body: object = None, **query: object) -> Answer:
+        return self._ask("PATCH", path, body, query)
+
+    def delete(self, path: str, **query: object) -> Answer:
+        return self._ask("DELETE", path, query=query)
+
+    def _ask(self, method: str, path: str, body: object = None, query: Any = None) -> Answer:
+        headers = {"Authorization": f"Bearer {self.key}", **self.headers} if self.key else self.headers
+        content = {} if body is None else {"data": body, "content_type": "application/json"}
+        client = Client(raise_request_exception=False, headers=headers)
+        response = client.generic(
+            method,
+            path,
+            **_encoded(content),
+            query_params={name: str(value) for name, value in query.items()},
+        )
+        return Answer(response.status_code, response.json(), response.headers)
+
+
+def _encoded(content: dict[str, Any]) -> dict[str, Any]:
+    """A string body goes out as it is; everything else as JSON."""
+    if content and not isinstance(content["data"], str | bytes):
+        content["data"] = Client()._encode_json(content["data"], "application/json")
+    return content
+
+
+@pytest.fixture
+def rest(db: None) -> Rest:
+    organization = Organization.objects.create(name="Studio")
+    tenants = {
+        name: Tenant.objects.create(organization=organization, name=name, created_at=NOW)
+        for name in ("default", "research")
+    }
+    cast = Rest({}, tenants)
+    for name, tenant in PEOPLE.items():
+        user = User.objects.create(
+            username=name,
+            default_tenant=tenants[tenant],
+            is_org_admin=name == "olga",
+            is_staff=name == "otto",
+        )
+        role = Membership.Role.TENANT_ADMIN if name == "tina" else Membership.Role.MEMBER
+        Membership.objects.create(user=user, tenant=tenants[tenant], role=role)
+        cast.people[name] = user
+        cast.keys[name] = new_platform_key(actor=STUDIO, user=user, now=NOW).reveal()
+    return cast
+
+
+@pytest.fixture
+def demo(rest: Rest) -> Project:
+    """owen's project in the tenant `default`."""
+    return Project.objects.create(
+        tenant=rest.tenants["default"], owner=rest.people["owen"], name="demo", created_at=NOW, updated_at=NOW
+    )
+
+
+@pytest.fixture
+def hub(db: None) -> Model:
+    """Help in two versions on SN40L and SN30, Tiny-Base that cannot be deployed, and eight RDUs of SN40L."""
+    for rank, code in enumerate(["SN40L", "SN30"]):
+        Generation.objects.create(code=code, rank=rank)
+    app = MLApp.objects.create(name="Tiny Chat")
+    runtime = Runtime.objects.create(name="built-in", argv=["server"], token_env="TOKEN")
+    RuntimeVersion.objects.create(runtime=runtime, number=1)
+    model = _model(app, "Help", versions=2)
+    parallel = {"name": "model_parallel_rdus", "type": "int", "default": 1, "min": 1, "max": 16}
+    for rank, code in enumerate(["SN40L", "SN30"]):
+        DeployOption.objects.create(model=model, generation_id=code, rank=rank, rdus=1, params=[parallel])
+    _model(app, "Tiny-Base", versions=1, is_base=True)
+    node = Node.objects.create(
+        name="sn40l-1",
+        generation_id="SN40L",
+        width=8,
+        free=8,
+        virtual=True,
+        state=NodeState.READY,
+        sealed_token=b"",
+    )
+    Rdu.objects.bulk_create(Rdu(node=node, index=index) for index in range(8))
+    return model
+
+
+def _model(app: MLApp, name: str, *, versions: int, is_base: bool = False) -> Model:
+    model = Model.objects.create(
+        app=app,
+        name=name,
+        publisher="SambaNova",
+        description=f"{name}, in short.",
+        dataset={"info": "N/A\n", "url": ""},
+        is_base=is_base,
+        created_at=NOW,
+    )
+    for number in range(1, versions + 1):
+        ModelVersion.objects.create(model=model, number=number, path=f"{name}/{number}", steps=100 * number)
+    return model
+
+
+def error_of(answer: Answer) -> tuple[int, str, dict[str, str]]:
+    """(status, code, fields) of a refusal, after a look at its shape."""
+    assert set(answer.json) == {"code", "message", "fields"}
+    assert answer.json["message"].endswith((".", "!"))
+    return answer.status, answer.json["code"], answer.json["fields"]

@@ -1,0 +1,248 @@
+"""What holds for every address of the management API: who asks, bodies, errors, lists, the document."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from studio.projects import selectors
+from studio.projects.models import Project
+from tests.doors.rest.conftest import NOW, Caller, Rest, error_of
+
+# Who asks
+
+
+def test_without_a_key_the_answer_says_how_to_sign_in(rest: Rest) -> None:
+    answer = rest.nobody.get("/api/projects")
+    assert error_of(answer) == (401, "not_signed_in", {})
+    assert "Authorization: Bearer" in answer.json["message"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("key", ["wrong", "00000000-0000-4000-8000-000000000000", "a b", "ключ", "x" * 5000])
+def test_with_a_wrong_key(rest: Rest, key: str) -> None:
+    assert error_of(Caller(key).get("/api/projects"))[:2] == (401, "not_signed_in")
+
+
+def test_with_another_scheme(rest: Rest) -> None:
+    assert error_of(Caller("", {"Authorization": "Basic b3dlbjp4"}).get("/api/projects"))[0] == 401
+
+
+def test_a_deactivated_persons_key_works_no_more(rest: Rest) -> None:
+    rest.people["owen"].is_active = False
+    rest.people["owen"].save()
+    assert error_of(rest.owen.get("/api/projects"))[0] == 401
+
+
+def test_a_session_reads_and_needs_the_csrf_token_to_write(rest: Rest) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    assert browser.get("/api/projects").status_code == 200
+    body = json.dumps({"name": "translate"})
+    refused = browser.post("/api/projects", body, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    token = "a" * 32
+    browser.cookies[settings.CSRF_COOKIE_NAME] = token
+    made = browser.post(
+        "/api/projects", body, content_type="application/json", headers={"X-CSRFToken": token}
+    )
+    assert made.status_code == 200
+
+
+def test_a_post_without_any_sign_in_is_401_and_not_about_csrf(rest: Rest) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    assert browser.post("/api/projects", "{}", content_type="application/json").status_code == 401
+
+
+# The tenant
+
+
+@pytest.mark.parametrize("spelling", ["research", "RESEARCH", "%72esearch"])
+def test_the_header_chooses_the_tenant(rest: Rest, spelling: str) -> None:
+    answer = rest.olga.in_tenant(spelling).get("/api/tenant")
+    assert answer.json["data"]["tenant_name"] == "research"
+
+
+def test_the_tenant_by_id_and_by_cookie(rest: Rest) -> None:
+    wanted = str(rest.tenants["research"].pk)
+    assert rest.olga.in_tenant(wanted).get("/api/tenant").json["data"]["tenant_id"] == wanted
+    browser = Client(headers={"Authorization": f"Bearer {rest.keys['olga']}"})
+    browser.cookies["tenant"] = "research"
+    assert browser.get("/api/tenant").json()["data"]["tenant_name"] == "research"
+
+
+def test_without_one_it_is_the_default_tenant(rest: Rest) -> None:
+    assert rest.oskar.get("/api/tenant").json["data"]["tenant_name"] == "research"
+
+
+@pytest.mark.parametrize("wanted", ["research", "nowhere", "x" * 500, "00000000-0000-4000-8000-000000000000"])
+def test_a_tenant_that_is_not_ones_own_is_404(rest: Rest, wanted: str) -> None:
+    status, code, fields = error_of(rest.owen.in_tenant(wanted).get("/api/projects"))
+    assert (status, code, list(fields)) == (404, "not_found", ["tenant"])
+
+
+# Addresses and methods
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/nothing", "/api/projects/", "/api/projects/a/b/c"])
+def test_an_unknown_address_is_404_in_our_shape(rest: Rest, path: str) -> None:
+    assert error_of(rest.owen.get(path)) == (404, "not_found", {})
+    assert error_of(rest.owen.post(path, {}))[0] == 404
+
+
+def test_a_method_that_is_not_possible_names_those_that_are(rest: Rest) -> None:
+    answer = rest.owen.delete("/api/projects")
+    assert error_of(answer) == (405, "method_not_allowed", {})
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{", "line 1, column 2"),
+        ('{"name": "a",}', "line 1"),
+        ("nonsense", "not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        ("[" * 100_000, "not JSON"),
+        ('{"name": NaN}', "NaN is not a JSON number"),
+        ('{"name": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"name": "\\u0000"}', "cannot be stored"),
+        ('{"name": "\\ud800"}', "cannot be stored"),
+        ('{"name": "a", "description": {"\\u0000": 1}}', "cannot be stored"),
+        ("[1]", "a JSON object"),
+        ('"text"', "a JSON object"),
+        ("null", "a JSON object"),
+        ("", "a JSON object"),
+    ],
+)
+def test_a_broken_body_is_400_and_says_what_is_wrong(rest: Rest, body: str | bytes, words: str) -> None:
+    answer = rest.owen.post("/api/projects", body)
+    assert error_of(answer)[:2] == (400, "invalid")
+    assert words in answer.json["message"]
+
+
+def test_a_missing_and_a_misspelled_field_are_named(rest: Rest) -> None:
+    answer = rest.owen.post("/api/projects", {"nmae": "translate"})
+    assert error_of(answer) == (
+        400,
+        "invalid",
+        {"name": "name is missing.", "nmae": "There is no field nmae."},
+    )
+
+
+def test_a_field_of_the_wrong_kind_is_named(rest: Rest) -> None:
+    answer = rest.owen.post("/api/projects", {"name": ["translate"]})
+    assert error_of(answer)[2] == {"name": "name: input should be a valid string."}
+
+
+def test_a_huge_body_is_413(rest: Rest) -> None:
+    body = json.dumps({"name": "a", "description": "x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)})
+    assert error_of(rest.owen.post("/api/projects", body))[:2] == (413, "too_large")
+
+
+@pytest.mark.parametrize("path", ["/api/projects/%00", "/api/projects?name=%00", "/api/models/%00"])
+def test_nul_characters_in_an_address(rest: Rest, path: str) -> None:
+    assert error_of(rest.owen.get(path))[0] == 400
+
+
+# Our own failures
+
+
+def test_an_unexpected_failure_is_500_without_a_traceback_and_logged(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(selectors, "visible", fail)
+    logging.disable(logging.NOTSET)
+    answer = rest.owen.get("/api/projects")
+    assert error_of(answer)[:2] == (500, "internal")
+    assert answer.headers["X-Request-Id"] in answer.json["message"]
+    assert "secret detail" not in json.dumps(answer.json)
+    assert "secret detail" in capsys.readouterr().out
+
+
+# Lists
+
+
+@pytest.fixture
+def five(rest: Rest) -> Iterator[list[str]]:
+    names = ["Alpha", "alpha 2", "beta", "Gamma", "delta"]
+    for name in names:
+        Project.objects.create(
+            tenant=rest.tenants["default"],
+            owner=rest.people["owen"],
+            name=name,
+            created_at=NOW,
+            updated_at=NOW,
+        )
+    return sorted(names)
+
+
+def test_pages_join_without_a_gap_or_a_repeat(rest: Rest, five: list[str]) -> None:
+    names: list[str] = []
+    cursor: dict[str, str] = {}
+    for _ in range(3):
+        answer = rest.owen.get("/api/projects", limit=2, **cursor)
+        names += [each["name"] for each in answer.json["projects"]]
+        cursor = {"cursor": answer.json["next"]}
+    assert answer.json["next"] is None
+    assert sorted(names) == five
+    whole = rest.owen.get("/api/projects").json
+    assert [each["name"] for each in whole["projects"]] == names
+    assert whole["next"] is None
+
+
+def test_what_is_added_meanwhile_shifts_nothing(rest: Rest, five: list[str]) -> None:
+    first = rest.owen.get("/api/projects", limit=2).json
+    rest.owen.post("/api/projects", {"name": "AAA"})
+    rest_of_it = rest.owen.get("/api/projects", cursor=first["next"]).json
+    names = [each["name"] for each in first["projects"] + rest_of_it["projects"]]
+    assert sorted(names) == five
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, "many"])
+def test_a_limit_out_of_range(rest: Rest, limit: object) -> None:
+    assert list(error_of(rest.owen.get("/api/projects", limit=limit))[2]) == ["limit"]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "W10", "WyJhIl0", "WyJhIiwiYiJd", "bnVsbA", "WyJcdTAwMDAiLCJiIl0", "ü"]
+)
+def test_a_cursor_that_no_list_gave(rest: Rest, cursor: str) -> None:
+    assert error_of(rest.owen.get("/api/projects", cursor=cursor))[0] == 400
+
+
+# The document
+
+
+def test_the_openapi_document_and_its_page(rest: Rest) -> None:
+    document = rest.nobody.get("/api/openapi.json")
+    assert document.status == 200
+    assert set(document.json["paths"]) == {
+        "/api/tenants",
+        "/api/tenant",
+        "/api/tenants/{tenant}",
+        "/api/apps",
+        "/api/apps/{app}",
+        "/api/models",
+        "/api/models/{model}",
+        "/api/projects",
+        "/api/projects/{project}",
+        "/api/endpoints",
+        "/api/endpoints/{endpoint}",
+        "/api/endpoints/{endpoint}/stop",
+        "/api/endpoints/{endpoint}/restart",
+        "/api/endpoints/{endpoint}/apikeys",
+        "/api/plan",
+    }
+    page = Client().get("/api/docs").content.decode()
+    assert "/api/openapi.json" in page
+    assert "https://" not in page
