@@ -6,6 +6,7 @@ an error of its own format. Exit code 0; 1 with one sentence when a setting or t
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -27,6 +28,7 @@ LAST_WORDS_SECONDS = 2
 
 def main() -> None:
     _configure_log()
+    _raise_file_limit()
     settings = told.from_environment()
     listener = _listen(settings.host, settings.port)
     # uvicorn raises the signal again once it has stopped; that it has stopped is all we wanted of it.
@@ -44,7 +46,9 @@ class Server(uvicorn.Server):
         self._stop_seconds = stop_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        stopping = asyncio.get_running_loop().call_later(self._stop_seconds, self._gateway.running.stop)
+        running = self._gateway.running
+        running.begin_stop()
+        stopping = asyncio.get_running_loop().call_later(self._stop_seconds, running.end_stop)
         await super().shutdown(sockets)
         stopping.cancel()
 
@@ -96,6 +100,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
     return f"The gateway cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}."
+
+
+def _raise_file_limit() -> None:
+    """Each stream holds two connections; 1024 files, as many shells allow, are soon used up."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _configure_log() -> None:

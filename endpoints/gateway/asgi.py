@@ -57,6 +57,7 @@ class Running:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._endless: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
     @asynccontextmanager
@@ -92,11 +93,24 @@ class Running:
             raise
         finally:
             self._tasks.discard(task)
+            self._endless.discard(task)
             watcher.cancel()
 
-    def stop(self) -> None:
+    def endless(self) -> None:
+        """The guarded block that calls this would never end by itself: a stop does not wait for it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._endless.add(task)
+
+    def begin_stop(self) -> None:
         self._stopping = True
-        for task in list(self._tasks):
+        self._end(self._endless)
+
+    def end_stop(self) -> None:
+        self._end(self._tasks)
+
+    def _end(self, tasks: set[asyncio.Task[Any]]) -> None:
+        for task in list(tasks):
             task.cancel()
 
 

@@ -128,7 +128,7 @@ class Attempt:
         except TypeError:
             raise errors.bad(None, "The body is nested too deeply.") from None
         self._response = await self._session.post(
-            f"http://{upstream.host}:{upstream.port}{self.call.path}",
+            address(upstream) + self.call.path,
             data=body,
             headers={
                 "authorization": f"Bearer {upstream.token}",
@@ -203,6 +203,11 @@ class Attempt:
         for choice in answer.get("choices") or ():
             self._deltas += 1
             self._finished = self._finished or bool(choice.get("finish_reason"))
+
+
+def address(upstream: Upstream) -> str:
+    host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
+    return f"http://{host}:{upstream.port}"
 
 
 async def _said_no(response: aiohttp.ClientResponse) -> Exception:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from endpoints.gateway.asgi import ClientGone, Header, Receive, Running, Scope, Send
+from endpoints.gateway.errors import Refused
 
 log = structlog.get_logger()
 
@@ -59,7 +60,8 @@ class Front:
         try:
             async with self._running.guard(receive, upload.sent):
                 await self._pass_on(scope, upload, send)
-        except ClientGone:
+        except (ClientGone, Refused):
+            # At a stop the connection is cut, and whoever still listens comes back by itself.
             return
 
     async def _pass_on(self, scope: Scope, upload: "_Upload", send: Send) -> None:
@@ -72,6 +74,8 @@ class Front:
             await _say_away(scope, send, 503 if refused else 502)
             return
         try:
+            if response.content_type == "text/event-stream":
+                self._running.endless()
             await _relay(response, send)
         except (aiohttp.ClientError, OSError) as error:
             # Returning before the end makes the server cut the connection: the client sees that it broke.

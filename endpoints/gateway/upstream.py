@@ -10,7 +10,7 @@ import aiohttp
 import structlog
 
 from endpoints.gateway import errors
-from endpoints.gateway.exchange import Attempt, InstanceFailed
+from endpoints.gateway.exchange import Attempt, InstanceFailed, address
 from endpoints.gateway.formats.call import Call
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Route, Upstream
@@ -155,7 +155,7 @@ class Upstreams:
 
     async def _answers(self, upstream: Upstream) -> bool:
         """Any word of HTTP but a server error: health paths differ, and some runtimes have none."""
-        url = f"http://{upstream.host}:{upstream.port}/health"
+        url = address(upstream) + "/health"
         headers = {"authorization": f"Bearer {upstream.token}"}
         try:
             async with self._session.get(url, headers=headers, timeout=PROBE_TIMEOUT) as response:

@@ -57,8 +57,8 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Gateway]:
-    """As `endpoints.gateway.__main__` does it, in this process."""
+async def serving(settings: Settings, *, graceful: bool = False) -> AsyncIterator[Gateway]:
+    """As `endpoints.gateway.__main__` does it, in this process; its stop takes a while and is left out."""
     async with Gateway.opened(settings) as gateway:
         config = uvicorn.Config(
             gateway, host=settings.host, port=settings.port, http="httptools", ws="none", lifespan="off",
@@ -70,8 +70,19 @@ async def serving(settings: Settings) -> AsyncIterator[Gateway]:
         try:
             yield gateway
         finally:
-            server.should_exit = True
-            await running
+            if graceful:
+                server.should_exit = True
+            else:
+                _drop(server)
+                running.cancel()
+            await asyncio.wait([running])
+
+
+def _drop(server: uvicorn.Server) -> None:
+    for listening in server.servers:
+        listening.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
 
 
 def settings_for(control: Control, broker_url: str, **changes: object) -> Settings:

@@ -161,7 +161,7 @@ class Instance:
         self.port = 0
         self.behave: Behaviour = polite
         self.seen: list[Seen] = []
-        self.probes = 0
+        self.connections = 0
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -183,6 +183,7 @@ class Instance:
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self._open.add(writer)
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -194,7 +195,6 @@ class Instance:
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, out: Out) -> None:
         if seen.path == "/health":
-            self.probes += 1
             await out.json({"status": "ok"})
             return
         self.seen.append(seen)

@@ -66,8 +66,12 @@ class Web:
         return response
 
     async def _upload(self, request: web.Request) -> web.Response:
-        async for part in request.content.iter_any():
-            self.received += len(part)
+        try:
+            async for part in request.content.iter_any():
+                self.received += len(part)
+        except (asyncio.CancelledError, ConnectionError):
+            self.gone.set()
+            raise
         return web.Response(text=str(self.received))
 
     async def _half(self, request: web.Request) -> web.StreamResponse:
@@ -135,6 +139,35 @@ async def test_a_client_that_leaves_ends_the_request_at_web(behind):
     async with http.get(f"{url}/events") as response:
         await response.content.readuntil(b"\n\n")
     await asyncio.wait_for(site.gone.wait(), 1)
+
+
+async def test_a_client_that_leaves_in_an_upload_ends_it_at_web(behind):
+    site, url, http = behind
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"x" * 1000
+        await asyncio.Event().wait()
+
+    async def upload() -> None:
+        async with http.post(f"{url}/upload", data=endless()) as response:
+            await response.read()
+
+    uploading = asyncio.create_task(upload())
+    await eventually_async(lambda: site.received == 1000)
+    uploading.cancel()
+    await asyncio.wait_for(site.gone.wait(), 1)
+
+
+async def test_a_stop_does_not_wait_for_pages_that_listen(control, broker, tmp_path):
+    site = Web(tmp_path / "web.sock")
+    await site.start()
+    settings = settings_for(control, broker.url, web_socket=str(site.socket), stop_seconds=60)
+    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+        async with serving(settings, graceful=True):
+            response = await http.get(f"http://127.0.0.1:{settings.port}/events")
+            await response.content.readuntil(b"\n\n")
+        await asyncio.wait_for(site.gone.wait(), 1)
+    await site.stop()
 
 
 async def test_an_upload_flows_through_in_parts(behind):

@@ -70,6 +70,7 @@ class Asked:
                 waiting.put_nowait(None)
 
         pumping = asyncio.create_task(pump_all())
+        pumping.add_done_callback(_look_at)
         try:
             while (piece := await waiting.get()) is not None:
                 yield piece
@@ -77,6 +78,12 @@ class Asked:
             await _first_failure(pumping)
         finally:
             pumping.cancel()
+
+
+def _look_at(pumping: asyncio.Task[None]) -> None:
+    """When the client has left nobody asks for the failure, which asyncio would report as lost."""
+    if not pumping.cancelled():
+        pumping.exception()
 
 
 async def _first_failure(pumping: asyncio.Task[None]) -> None:

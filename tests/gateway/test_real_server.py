@@ -1,0 +1,120 @@
+"""Through the gateway to the built-in runtime with a shipped model: no fake in between."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from endpoints.wire import Upstream
+from tests.gateway.conftest import CHAT, V1, V1_STREAM, V2, World, free_port
+from tests.gateway.control import hello
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "studio" / "hub" / "shipped" / "help" / "1" / "model.gguf"
+TOKEN = "token-of-the-real-server"
+ASK = [{"role": "user", "content": "How do I stop an endpoint?"}]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    token = tmp_path_factory.mktemp("instance") / "token"
+    token.touch(0o600)
+    token.write_text(TOKEN)
+    port = free_port()
+    command = [sys.executable, "-m", "scheduler.agent.serve", "--model", str(MODEL), "--host", "127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--alias", "served"],
+        cwd=ROOT, env={**os.environ, "STUDIO_INSTANCE_TOKEN_FILE": str(token)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        eventually(lambda: _healthy(process, port), timeout=30, what="the model server answers")
+        yield Upstream("real", "127.0.0.1", port, TOKEN)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _healthy(process: subprocess.Popen, port: int) -> bool:
+    if process.poll() is not None:
+        raise RuntimeError(f"the model server ended with code {process.returncode}")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+async def real(world, server) -> World:
+    await world.publish(hello(world.control, server, version=2))
+    return world
+
+
+async def test_all_formats_tell_the_same_greedy_answer(real):
+    client = await real.openai()
+    whole = await client.chat.completions.create(model="Help", messages=ASK, temperature=0, max_tokens=60)
+    text = whole.choices[0].message.content
+    assert text.strip()
+    assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens > 0
+
+    stream = await client.chat.completions.create(
+        model="Help",
+        messages=ASK,
+        temperature=0,
+        max_tokens=60,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    assert "".join(chunk.choices[0].delta.content for chunk in chunks if chunk.choices) == text
+    assert chunks[-1].usage.total_tokens == whole.usage.total_tokens
+
+    params = {
+        "process_prompt": {"type": "bool", "value": "True"},
+        "max_tokens_to_generate": {"type": "int", "value": "60"},
+        "repetition_penalty": {"type": "float", "value": "1.0"},
+        "select_expert": {"type": "str", "value": "Help"},
+    }
+    conversation = json.dumps({"messages": [{"message_id": 0, **ASK[0]}]})
+    async with real.post(V1, {"instances": [conversation], "params": params}) as response:
+        (prediction,) = (await response.json())["predictions"]
+    assert (prediction["completion"], prediction["stop_reason"]) == (text, "end_of_text")
+    async with real.post(V2, {"items": [{"value": conversation}], "params": params}) as response:
+        (item,) = (await response.json())["items"]
+    assert item["value"]["completion"] == text
+    async with real.post(V1_STREAM, {"instance": conversation, "params": params}) as response:
+        last = (await response.text()).strip().split("\n")[-1]
+    assert json.loads(last)["result"]["responses"][0]["completion"] == text
+
+
+async def test_a_bare_prompt_is_answered(real):
+    async with real.post(
+        V1, {"instances": [ASK[0]["content"]], "params": {"max_new_tokens": 20}}
+    ) as response:
+        assert response.status == 200
+        (prediction,) = (await response.json())["predictions"]
+    assert prediction["completion"].strip()
+
+
+async def test_its_own_refusal_is_passed_on(real):
+    async with real.post(CHAT, {"messages": [{"role": "user", "content": "word " * 2000}]}) as response:
+        assert response.status == 400
+        error = (await response.json())["error"]
+    assert error["code"] == "instance_refused"
+    assert TOKEN not in str(error)
+
+
+async def test_eight_at_once(real):
+    async def ask() -> int:
+        async with real.post(V1_STREAM, {"instance": "Hello", "params": {"max_new_tokens": 30}}) as response:
+            assert 'is_last_response":true' in await response.text()
+            return response.status
+
+    assert await asyncio.gather(*(ask() for _ in range(8))) == [200] * 8
