@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 from uuid import UUID
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db.models import Model, Q, QuerySet
+from django.core.exceptions import ValidationError as BadValue
+from django.db.models import Field, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import UnreadablePostError
 from django.urls import URLPattern, URLResolver, path
@@ -110,7 +111,7 @@ class Session(SessionAuth):
 def _arrived(request: HttpRequest) -> datetime:
     """The moment the request came; the first look at it, so what cannot be looked up is refused here."""
     for value in (request.path, *request.GET.values()):
-        _check_storable("address", value)
+        _check_storable("address", str(value))
     request.now = datetime.now(UTC)  # type: ignore[attr-defined]
     return request.now  # type: ignore[attr-defined]
 
@@ -240,6 +241,17 @@ def _complaint(error: dict[str, Any]) -> str:
     return f"{field}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 
 
+# The handler of the nearest class is called.
+ON_ERROR: list[tuple[type[Exception], Callable[[HttpRequest, Any], HttpResponse]]] = [
+    (Refusal, _on_refusal),
+    (HttpError, _on_http_error),
+    (ValidationError, _on_validation),
+    (RequestDataTooBig, _on_too_big),
+    (UnreadablePostError, _on_broken_off),
+    (Http404, _on_missing),
+    (Exception, _on_anything),
+]
+
 # ----- the API object and its place in the addresses -----------------------------------------------------
 
 
@@ -252,13 +264,8 @@ def new_api(title: str, version: str, description: str) -> NinjaAPI:
         parser=StrictJson(),
         urls_namespace="rest",
     )
-    api.add_exception_handler(Refusal, _on_refusal)
-    api.add_exception_handler(HttpError, _on_http_error)
-    api.add_exception_handler(ValidationError, _on_validation)
-    api.add_exception_handler(RequestDataTooBig, _on_too_big)
-    api.add_exception_handler(UnreadablePostError, _on_broken_off)
-    api.add_exception_handler(Http404, _on_missing)
-    api.add_exception_handler(Exception, _on_anything)
+    for kind, handler in ON_ERROR:
+        api.add_exception_handler(kind, handler)
     return api
 
 
@@ -310,7 +317,7 @@ def page(rows: QuerySet[Row], cursor: str | None, limit: int) -> tuple[list[Row]
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]
-    values = [_plain(getattr(last, column.lstrip("-"))) for column in columns]
+    values = [str(getattr(last, column.lstrip("-"))) for column in columns]
     return found[:limit], base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
@@ -318,11 +325,11 @@ def _after(model: type[Model], columns: Sequence[str], cursor: str) -> Q:
     """The condition of standing behind the cursor: for columns a, b it is a > A or (a = A and b > B)."""
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        pairs = list(zip(columns, values, strict=True))
+        pairs = [(column, str(value)) for column, value in zip(columns, values, strict=True)]
         for column, value in pairs:
-            model._meta.get_field(column.lstrip("-")).to_python(value)
-            _check_storable("cursor", str(value))
-    except Exception:
+            cast("Field[Any, Any]", model._meta.get_field(column.lstrip("-"))).to_python(value)
+            _check_storable("cursor", value)
+    except (ValueError, TypeError, RecursionError, BadValue, Refusal):
         raise invalid_field("cursor", "This cursor is not one that a list gave.") from None
     condition, equal = Q(), Q()
     for column, value in pairs:
@@ -330,10 +337,6 @@ def _after(model: type[Model], columns: Sequence[str], cursor: str) -> Q:
         condition |= equal & Q(**{f"{name}__{'lt' if column.startswith('-') else 'gt'}": value})
         equal &= Q(**{name: value})
     return condition
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, int | str) else str(value)
 
 
 # ----- values ---------------------------------------------------------------------------------------------

@@ -79,6 +79,9 @@ def test_the_first_key_is_readable_at_once(hello: dict[str, Any]) -> None:
 def test_without_an_arch_it_is_the_recommended_one(rest: Rest) -> None:
     answer = rest.owen.post("/api/endpoints", {**WISH, "rdu_arch": None})
     assert answer.json["arch"] == "SN40L"
+    Node.objects.update(generation_id="SN30")
+    answer = rest.owen.post("/api/plan", {"project": "demo", "model_checkpoint": "Help"})
+    assert answer.json["arch"] == "SN30"
 
 
 def test_hyperparams_as_an_object_or_a_json_string(rest: Rest) -> None:
@@ -106,6 +109,7 @@ BAD = [
     ({"model_checkpoint": ""}, "model_checkpoint", 400),
     ({"model_checkpoint": "none"}, "model_checkpoint", 404),
     ({"model_checkpoint": "Tiny-Base"}, "model_checkpoint", 400),
+    ({"model_checkpoint": "Tiny-Base", "rdu_arch": None}, "model_checkpoint", 400),
     ({"model_version": "9"}, "model_version", 400),
     ({"model_version": 0}, "model_version", 400),
     ({"rdu_arch": "SN99"}, "rdu_arch", 400),

@@ -214,7 +214,8 @@ def test_a_limit_out_of_range(rest: Rest, limit: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["nonsense", "W10", "WyJhIl0", "WyJhIiwiYiJd", "bnVsbA", "WyJcdTAwMDAiLCJiIl0", "ü"]
+    "cursor",
+    ["nonsense", "W10", "WyJhIl0", "WyJhIiwiYiJd", "bnVsbA", "W251bGwsbnVsbF0", "WyJcdTAwMDAiLCJiIl0", "ü"],
 )
 def test_a_cursor_that_no_list_gave(rest: Rest, cursor: str) -> None:
     assert error_of(rest.owen.get("/api/projects", cursor=cursor))[0] == 400
