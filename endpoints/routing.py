@@ -12,7 +12,7 @@ from uuid import UUID
 
 import redis
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, connection
 from django.db.models import F, Prefetch, Q
 
 from apikeys.models import ApiKey
@@ -141,10 +141,11 @@ class Publisher(threading.Thread):
         while not self._stop_asked.wait(LOOK_EVERY):
             try:
                 look()
-            except (redis.RedisError, DatabaseError) as error:
+            except redis.RedisError as error:
                 log.warning("publisher waits", error=type(error).__name__)
-            finally:
-                close_old_connections()
+            except DatabaseError as error:
+                log.warning("publisher waits", error=type(error).__name__)
+                connection.close()  # kept open otherwise: SQLite empties its log whenever the last one closes
 
     def stop(self) -> None:
         self._stop_asked.set()
@@ -153,8 +154,8 @@ class Publisher(threading.Thread):
 def look() -> None:
     """One look: everything when the broker's table is not the one we completed, else only what is behind."""
     broker = enqueue.broker()
-    marker = f"{_incarnation()}:{broker.info('server')['run_id']}".encode()
-    standing: Any = broker.get(wire.MARKER)
+    info, standing = _ask(broker)
+    marker = f"{_incarnation()}:{info['run_id']}".encode()
     if standing != marker:
         if standing and standing.split(b":")[0] != marker.split(b":")[0]:
             broker.delete(wire.ROUTES, wire.LOG)  # of another incarnation: its versions mean nothing now
@@ -166,6 +167,15 @@ def look() -> None:
             "pk", flat=True
         )
         publish(list(behind[:BATCH]))
+
+
+def _ask(broker: "redis.Redis") -> tuple[Any, Any]:
+    """What the broker says of itself, and the marker that stands there."""
+    with broker.pipeline(transaction=False) as pipe:
+        pipe.info("server")
+        pipe.get(wire.MARKER)
+        info, marker = pipe.execute()
+    return info, marker
 
 
 def _publish_all() -> None:

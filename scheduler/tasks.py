@@ -46,7 +46,7 @@ def listen() -> None:
 @shared_task(name="scheduler.tasks.mend")
 def mend() -> None:
     now = datetime.now(UTC)
-    if not listening.claim_sweep("mend", 0.75, now):
+    if not listening.claim_sweep("mend", 1.5, now):
         return
     try:
         listening.mend(now)

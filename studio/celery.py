@@ -5,9 +5,10 @@ work); what it sends goes through `studio.enqueue` with its short timeouts.
 """
 
 import os
+import sys
 
 from celery import Celery
-from celery.signals import beat_init, worker_ready
+from celery.signals import beat_init, task_prerun, worker_ready
 
 from studio import env
 
@@ -25,6 +26,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
+    # Connections stay open: closing SQLite's last one writes its whole log back, several times a second.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
@@ -41,8 +44,8 @@ app.conf.update(
         },
         "mend": {
             "task": "scheduler.tasks.mend",
-            "schedule": 1.0,
-            "options": {"queue": "driving", "expires": 3},
+            "schedule": 2.0,
+            "options": {"queue": "driving", "expires": 4},
         },
         "settle": {
             "task": "endpoints.tasks.settle",
@@ -51,6 +54,16 @@ app.conf.update(
         },
     },
 )
+
+
+@task_prerun.connect
+def _leave_broken_connections(**_: object) -> None:
+    """After a database restart each thread's connection fails once; the next task begins a new one."""
+    from django.db import connections  # noqa: PLC0415  after Django is set up
+
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred and not connection.is_usable():
+            connection.close()
 
 
 @worker_ready.connect
