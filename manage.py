@@ -11,6 +11,10 @@ def main() -> None:
         from studio.supervisor.main import up  # noqa: PLC0415  needed by this command only
 
         sys.exit(up())
+    if sys.argv[1:] == ["newsecrets"]:
+        from studio.management.commands.newsecrets import main as new_secrets  # noqa: PLC0415  the same
+
+        sys.exit(new_secrets())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415  settings first
 
