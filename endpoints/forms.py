@@ -17,6 +17,7 @@ from studio.hub.rules import RDUS_PARAM
 from studio.tenants.rules import Actor
 
 PARAMETER = "hyperparams."
+FIRST_A_MODEL = [("", "Select a model first")]
 STATEMENT = ("statement", "landing")
 # What a change of this field can change elsewhere in the window.
 TOUCHES: Mapping[str, tuple[str, ...]] = {
@@ -101,13 +102,13 @@ class EndpointForm(forms.Form):
     def _offer_deployments(self) -> None:
         versions = list(self.model.versions.all()) if self.model else []
         numbers = [str(each.number) for each in sorted(versions, key=lambda each: -each.number)]
-        self._offer("model_version", [(number, number) for number in numbers] or [("", "–")])
+        self._offer("model_version", [(number, number) for number in numbers] or FIRST_A_MODEL)
         self._keep("model_version", numbers)
         options = scheduler.existing(hub.options_of(self.model)) if self.model else []
         best = scheduler.recommended(options, self._typed_rdus()) if options else ""
         codes = [option.generation_id for option in options]
         labels = [(code, f"{code} · recommended" if code == best else code) for code in codes]
-        self._offer("rdu_arch", labels or [("", "–")])
+        self._offer("rdu_arch", labels or FIRST_A_MODEL)
         arch = self._keep("rdu_arch", codes, best)
         self.option = next((option for option in options if option.generation_id == arch), None)
         self.fields["rdu_arch"].help_text = self._why_no_generation(codes)
@@ -115,13 +116,13 @@ class EndpointForm(forms.Form):
     def _offer_parameters(self) -> None:
         """Values typed for another model are not carried over."""
         keep = self.model is not None and self._typed("parameters_of") == self.parameters_of
-        self.parameter_names = []
+        self.defaults: dict[str, str] = {}
         for field in self.option.params if self.option else []:
             name = f"{PARAMETER}{field['name']}"
             self.fields[name] = _parameter(field)
             typed = self._typed(name)
             self.initial[name] = typed if keep and typed else field.get("default")
-            self.parameter_names.append(name)
+            self.defaults[name] = str(field.get("default"))
 
     # ----- what is read from it
 
@@ -131,11 +132,14 @@ class EndpointForm(forms.Form):
 
     @property
     def parameters(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.parameter_names]
+        return [self[name] for name in self.defaults]
 
     @property
     def parameters_open(self) -> bool:
-        return any(self[name].errors for name in self.parameter_names) if self.is_bound else False
+        """Open where something is set or wrong."""
+        return any(
+            field.errors or str(field.value()) != self.defaults[field.name] for field in self.parameters
+        )
 
     def spec(self) -> Spec:
         """What was typed, for the service to check; before the window was submitted: what it shows."""
@@ -148,7 +152,7 @@ class EndpointForm(forms.Form):
             model_version=str(values.get("model_version") or "") or None,
             instances=values.get("instances") or "",
             arch=str(values.get("rdu_arch") or ""),
-            parameters={name.removeprefix(PARAMETER): values.get(name) for name in self.parameter_names},
+            parameters={name.removeprefix(PARAMETER): values.get(name) for name in self.defaults},
         )
 
     # ----- below: how it is put together

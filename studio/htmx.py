@@ -1,7 +1,7 @@
 """The kit of the doors for people: pages and their parts, the dance of the dialogs, refusals.
 
 One address serves the whole page to a browser and a named part of it to htmx. A dialog's form that breaks a
-rule comes back as its own inside (422); its success is an event that the page hears: `dialog-done`, a
+rule comes back as its own inside; its success is an event that the page hears: `dialog-done`, a
 `notice`, and whatever changed. Without JavaScript the same form stands on a page and success is a redirect.
 """
 
@@ -42,7 +42,7 @@ def page(
 ) -> HttpResponse:
     """The page; to htmx only its named partial `part`, if one is named."""
     name = f"{template}#{part}" if part and wants_part(request) else template
-    response = render(request, name, dict(context), status=status)
+    response = render(request, name, {**context, "frame": Frame(request)}, status=status)
     patch_vary_headers(response, ["HX-Request", "Cookie"])
     add_never_cache_headers(response)  # the Back button must not bring out what somebody signed out of
     return response
@@ -54,12 +54,12 @@ def wants_part(request: HttpRequest) -> bool:
     return bool(details) and not details.history_restore_request
 
 
-def dialog(
-    request: HttpRequest, template: str, context: Mapping[str, Any], form: BaseForm | None = None
-) -> HttpResponse:
-    """The inside of a dialog, or its page. A form with faults comes back with what was typed (422)."""
-    status = 422 if form is not None and form.is_bound and form.errors else 200
-    return page(request, template, context, part="dialog", status=status)
+def dialog(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The inside of a dialog, or its page. A form with faults comes back with what was typed.
+
+    With 200, faults or not: browsers write an error to the console for anything else.
+    """
+    return page(request, template, context, part="dialog")
 
 
 def done(
@@ -166,8 +166,3 @@ class Frame:
         """The entry of the left menu that this page belongs to."""
         first = self.request.path.strip("/").partition("/")[0]
         return {"": "dashboard", "endpoints": "projects"}.get(first, first)
-
-
-def frame(request: HttpRequest) -> dict[str, Frame]:
-    """The context processor behind `{{ frame }}`."""
-    return {"frame": Frame(request)}

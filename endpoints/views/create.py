@@ -34,7 +34,7 @@ def new(request: htmx.Request, project: UUID) -> HttpResponse:
             return htmx.done(
                 request, to=reverse("project", args=[found.pk]), say=say, events=["endpoints-changed"]
             )
-    return htmx.dialog(request, "endpoints/new.html", _window(request.actor, found, form), form)
+    return htmx.dialog(request, "endpoints/new.html", _window(request.actor, found, form))
 
 
 @require_POST

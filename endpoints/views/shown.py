@@ -124,8 +124,9 @@ class Pool:
         found, x = [], 0.0
         for who in ("mine", "others", "out"):
             width = 100 * getattr(self.capacity, who) / (self.whole or 1)
+            gap = 0 if x + width > 99.9 else 0.3
             if width:
-                found.append({"who": who, "x": f"{x:.2f}", "width": f"{max(0.2, width - 0.3):.2f}"})
+                found.append({"who": who, "x": f"{x:.2f}", "width": f"{max(0.2, width - gap):.2f}"})
             x += width
         return found
 

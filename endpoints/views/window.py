@@ -99,7 +99,7 @@ def _deed(
     require(request.actor, action, selectors.facts(request.actor, found), thing="endpoint")
     if request.method != "POST":
         context = {"row": Row(selectors.view(found), request.actor), "back": window}
-        return htmx.page(request, f"endpoints/{deed}.html", context, part="dialog")
+        return htmx.dialog(request, f"endpoints/{deed}.html", context)
     service(actor=request.actor, endpoint=found, now=request.now)
     gone = deed == "delete"
     return htmx.done(

@@ -42,7 +42,7 @@ def new_project(request: htmx.Request) -> HttpResponse:
         else:
             to = reverse("project", args=[project.pk])
             return htmx.done(request, to=to, say=f"Project {project.name} was created.", leave=True)
-    return htmx.dialog(request, "projects/new.html", {"form": form, "back": reverse("projects")}, form)
+    return htmx.dialog(request, "projects/new.html", {"form": form, "back": reverse("projects")})
 
 
 @require_safe

@@ -62,10 +62,16 @@ class World:
     @cached_property
     def project(self) -> Project:
         return create_project(
-            actor=self.actor("owen"), tenant=self.tenants["default"], name="demo", description="For trying", now=NOW
+            actor=self.actor("owen"),
+            tenant=self.tenants["default"],
+            name="demo",
+            description="For trying",
+            now=NOW,
         )
 
-    def endpoint(self, name: str = "hello", *, instances: int = 1, rdus: int = 1, arch: str = "SN40L") -> Endpoint:
+    def endpoint(
+        self, name: str = "hello", *, instances: int = 1, rdus: int = 1, arch: str = "SN40L"
+    ) -> Endpoint:
         """Created by owen, its instances still waiting to be looked at."""
         spec = Spec(
             name=name,
@@ -98,10 +104,15 @@ class World:
         broken = self.placed("broken", arch="SN30")
         Instance.objects.filter(endpoint=broken).update(
             state="failed",
-            reason={"code": "crashed", "sentence": "The model server ended with code 1, five times in a row."},
+            reason={
+                "code": "crashed",
+                "sentence": "The model server ended with code 1, five times in a row.",
+            },
             log_tail=["loading the checkpoint", "error: out of memory"],
         )
-        stopped = self.endpoint("a-very-long-endpoint-name-that-somebody-typed-into-the-field-63", arch="SN30")
+        stopped = self.endpoint(
+            "a-very-long-endpoint-name-that-somebody-typed-into-the-field-63", arch="SN30"
+        )
         stop_endpoint(actor=self.actor("owen"), endpoint=stopped, now=NOW + timedelta(hours=1))
         gone = self.live("gone", arch="SN30")
         delete_endpoint(actor=self.actor("owen"), endpoint=gone, now=NOW + timedelta(hours=2))
