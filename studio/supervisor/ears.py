@@ -6,18 +6,21 @@ middle of anything. A child gets an open mask back before its exec (`studio.supe
 
 import signal
 
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 class Stopped(BaseException):
     """Somebody asked the platform to stop: Ctrl-C, a signal, a closed terminal."""
 
 
 class Ears:
-    """Listens for ended children and for the wish to stop; a signal that was ignored before (nohup) stays so."""
+    """Listens for ended children and for the wish to stop; after `nohup` a closed terminal is none.
+
+    SIGINT counts even where it was ignored, as in the background of a script: there is no other use for it.
+    """
 
     def __init__(self) -> None:
-        self.stops = {number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN}
+        self.stops = {signal.SIGINT, signal.SIGTERM}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            self.stops.add(signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_BLOCK, self.stops | {signal.SIGCHLD})
 
     def wait(self, seconds: float) -> None:

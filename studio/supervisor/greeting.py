@@ -31,10 +31,11 @@ def _demo(folder: Folder, first: dict[str, Any], python: str) -> list[str]:
 def curl(folder: Folder, first: dict[str, Any], python: str) -> list[str]:
     """Two lines for a shell."""
     read = shlex.join([python, "-c", READ_KEY, str(folder.first_run)])
+    url = shlex.quote(first["url"] + first["endpoint"]["url"])
     body = shlex.quote(json.dumps({"instances": [QUESTION]}))
     return [
         f"key=$({read})",
-        f'curl {shlex.quote(first["url"] + first["endpoint"]["url"])} -H "key: $key" -H "Content-Type: application/json" -d {body}',
+        f'curl -sS {url} -H "key: $key" -H "Content-Type: application/json" -d {body}',
     ]
 
 

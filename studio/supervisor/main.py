@@ -105,9 +105,7 @@ def _wait_for_hello(folder: Folder, troop: Troop) -> None:
     content = first_run.read(folder)
     url, key = content["url"] + content["endpoint"]["url"], content["endpoint"]["api_key"]
     say("Waiting for the endpoint hello to be Live.")
-    if not troop.wait_until(
-        lambda: health.endpoint_answers(url, key), LIVE_SECONDS
-    ):
+    if not troop.wait_until(lambda: health.endpoint_answers(url, key), LIVE_SECONDS):
         say(
             f"The endpoint hello is not Live after {LIVE_SECONDS} s; its window says why. It goes on by itself."
         )

@@ -51,9 +51,14 @@ def prepare(base: Mapping[str, str]) -> Program:
     return Program("prepare", argv, base, ready=lambda pid: False, seconds=300)
 
 
-def lasting(folder: Folder, base: Mapping[str, str]) -> list[Program]:
-    """Everything that runs as long as the platform does, but for the broker; in the order of its start."""
-    return [_web(folder, base), *_control(folder, base), _gateway(folder, base), *_agents(folder, base)]
+def with_database(folder: Folder, base: Mapping[str, str]) -> list[Program]:
+    return [_web(folder, base), *_control(folder, base)]
+
+
+def without_database(folder: Folder, base: Mapping[str, str]) -> list[Program]:
+    """The gateway, and an agent for each node whose join token lies here."""
+    bare = _without(base, SECRETS | OF_DJANGO)
+    return [_gateway(folder, base), *(_agent(folder, node, bare) for node in folder.node_folders())]
 
 
 def _web(folder: Folder, base: Mapping[str, str]) -> Program:
@@ -99,10 +104,6 @@ def _gateway(folder: Folder, base: Mapping[str, str]) -> Program:
         environment,
         lambda pid: all(health.gateway_answers(host, port, path) for path in ("/healthz", "/readyz")),
     )
-
-
-def _agents(folder: Folder, base: Mapping[str, str]) -> list[Program]:
-    return [_agent(folder, node, _without(base, SECRETS | OF_DJANGO)) for node in folder.node_folders()]
 
 
 def _agent(folder: Folder, node: Path, base: Mapping[str, str]) -> Program:

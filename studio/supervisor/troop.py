@@ -36,10 +36,16 @@ class Troop:
 
     # --- starting -----------------------------------------------------------------------------------------
 
-    def start(self, programs: Iterable[Program]) -> None:
-        """Start them and wait until each is ready. Raises `CannotStart` and `Stopped`."""
-        waiting = [self._start(program) for program in programs]
+    def launch(self, programs: Iterable[Program]) -> None:
+        """Start them, but for those that run already. Raises `CannotStart`."""
+        for program in programs:
+            if program.name not in self.children:
+                self._start(program)
+
+    def await_ready(self) -> None:
+        """Until everything launched is ready. Raises `CannotStart` and `Stopped`."""
         begun = time.monotonic()
+        waiting = list(self.children.values())
         while waiting:
             self._refuse_ended()
             waiting = [child for child in waiting if not child.ready()]

@@ -1,6 +1,6 @@
 """The whole platform as a person starts it: `manage.py up` in a folder and on a port of its own.
 
-`process names` are those of `run/processes.json`: broker, gateway, web, control, beat, agent-<node>.
+Process names are those of `run/processes.json`: broker, gateway, web, control, beat, agent-<node>.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.environment import of_a_newcomer
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,13 @@ class Platform:
         self._running().kill()
         self._running().wait()
 
+    def manage(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """An operator's command on this data."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *words], cwd=ROOT, env=self._environment(), input=typed,
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
     def end(self) -> None:
         """For the end of a test: nothing of it stays, whatever the test left."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -108,10 +116,8 @@ class Platform:
                 os.kill(pid, signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
-        kept.pop("DJANGO_SETTINGS_MODULE", None)
         own = {"STUDIO_DATA_DIR": str(self.folder), "STUDIO_PORT": str(self.port)}
-        return {**kept, **own, **self.settings}
+        return {**of_a_newcomer(), **own, **self.settings}
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self.process is not None, "the platform was not started"

@@ -157,8 +157,9 @@ def test_only_control_and_web_hold_secrets_and_the_database(folder, monkeypatch)
     (folder.nodes / "n1" / "token").touch()
     given = dict.fromkeys([*programs.SECRETS, *programs.OF_DJANGO], "x") | {"STUDIO_STORE": "models"}
     base = programs.base_environment(folder, given)
-    found = {program.name: set(program.env) & {*programs.SECRETS, *programs.OF_DJANGO}
-             for program in programs.lasting(folder, base)}  # fmt: skip
+    hidden = {*programs.SECRETS, *programs.OF_DJANGO}
+    started = [*programs.with_database(folder, base), *programs.without_database(folder, base)]
+    found = {program.name: set(program.env) & hidden for program in started}
     assert found["gateway"] == programs.OF_THE_GATEWAY
     assert found["agent-n1"] == set()
     assert found["web"] == found["control"] == found["beat"] == set(given) - {"STUDIO_STORE"}
@@ -269,7 +270,7 @@ DEMO = {
     "endpoint": {
         "id": "e",
         "name": "hello",
-        "url": "http://127.0.0.1:8000/api/predict/generic/p/e",
+        "url": "/api/predict/generic/p/e",
         "api_key": "k-secret",
     },
 }
@@ -280,7 +281,7 @@ def test_the_greeting_shows_where_secrets_lie_but_no_secret(folder):
     first_run.write(folder, DEMO)
     said = greeting(folder, "http://127.0.0.1:8000", "python")
     assert "Studio runs at http://127.0.0.1:8000\n" in said
-    assert "curl http://127.0.0.1:8000/api/predict/generic/p/e" in said
+    assert "curl -sS http://127.0.0.1:8000/api/predict/generic/p/e" in said
     assert str(folder.first_run) in said
     assert not {"word", "pk", "k-secret"} & set(said.split())
 
@@ -295,7 +296,7 @@ def test_the_files_of_the_first_run_follow_the_address(folder):
     first_run.follow_address(folder, "http://127.0.0.1:9000")
     content = first_run.read(folder)
     assert content["url"] == "http://127.0.0.1:9000"
-    assert content["endpoint"]["url"] == "http://127.0.0.1:9000/api/predict/generic/p/e"
+    assert content["endpoint"] == DEMO["endpoint"]
     snapi = folder.root / "snapi"
     assert json.loads((snapi / "config.json").read_text())["HOST_NAME"] == "http://127.0.0.1:9000"
     assert (snapi / "secret.txt").read_text() == "pk\n"
