@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
@@ -273,6 +275,18 @@ def test_list_pages_by_date(rest: Rest, hello: dict[str, Any]) -> None:
     second = rest.owen.get("/api/endpoints", limit=1, cursor=first["next"]).json
     assert [each["name"] for each in first["endpoints"] + second["endpoints"]] == ["second", "hello"]
     assert second["next"] is None
+
+
+def test_a_longer_list_asks_the_database_no_more(
+    rest: Rest, hello: dict[str, Any], django_assert_num_queries: Any
+) -> None:
+    with CaptureQueriesContext(connection) as few:
+        rest.owen.get("/api/endpoints")
+    queries = len(few)
+    for number in range(4):
+        rest.owen.post("/api/endpoints", {**WISH, "endpoint_name": f"hello {number}", "instances": 2})
+    with django_assert_num_queries(queries):
+        assert len(rest.owen.get("/api/endpoints").json["endpoints"]) == 5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""snapi against the real management API: one person's way through all commands of the first half."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from snapi.main import main
+from tests.doors.rest.conftest import Rest
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub", "demo")]
+
+
+@pytest.fixture
+def snapi(
+    rest: Rest,
+    live_server: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Any:
+    """`snapi("endpoint list", who="mila")` → (exit code, stdout, stderr)"""
+    monkeypatch.setenv("SNAPI_CLI_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("SNAPI_HOST_NAME", live_server.url)
+    # The server answers from a thread of this process: what it logs about the absent broker is not snapi's.
+    for module in ("endpoints.routing", "studio.enqueue"):
+        monkeypatch.setattr(f"{module}.log", Mock())
+
+    def run(command: str, *more: str, who: str = "owen") -> tuple[int, str, str]:
+        monkeypatch.setenv("SNAPI_ACCESS_KEY", rest.keys[who])
+        monkeypatch.setattr(sys, "argv", ["snapi", *command.split(), *more])
+        capsys.readouterr()
+        code = main()
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_the_whole_way(snapi: Any, rest: Rest) -> None:
+    assert "RDU Arch : SN40L" in snapi("tenant info")[1]
+    assert "| Tiny Chat " in snapi("app list")[1]
+    assert (
+        "'deploy': { 'sn30': { 'imageVariants': []" in snapi("model info --model Help --job-type deploy")[1]
+    )
+    assert "| Help " in snapi("model list --job-type deploy")[1]
+    assert snapi("project create --project letters")[1] == "Successfully created project letters.\n"
+    assert "| letters " in snapi("project list")[1]
+
+    code, out, err = snapi(
+        "endpoint create --project letters --endpoint_name hello --model-checkpoint Help --arch sn40l --instances 10"
+    )
+    assert (code, out.startswith("Successfully"), out.count("\n")) == (0, True, 1)
+    assert err.startswith("warning: Insufficient RDUs in a single node: 2 of 10 instances")
+
+    _, info, _ = snapi("endpoint info --project letters --endpoint hello")
+    lines = dict(line.split(" : ", 1) for line in info.splitlines() if " : " in line)
+    assert (lines["Status"], lines["Instances"], lines["Arch"]) == ("Setting Up", "10", "SN40L")
+    assert lines["API Key"] in snapi("endpoint list-apikeys --endpoint hello")[1]
+    assert "| Setting Up " in snapi("endpoint list")[1]
+
+    told = snapi("endpoint update --project letters --endpoint hello --arch sn40l --description", "New text")
+    assert told == (0, "Endpoint hello successfully updated.\n", "")
+    assert json.loads(snapi("endpoint info -e hello --json")[1])["description"] == "New text"
+    assert snapi("endpoint stop -e hello")[0] == 0
+    assert "Status : Stopped\n" in snapi("endpoint info -e hello")[1]
+    assert snapi("endpoint restart -e hello")[0] == 0
+    assert snapi("endpoint delete -e hello")[1] == "Endpoint hello successfully marked delete.\n"
+    assert snapi("endpoint info -e hello")[0] == 1
+
+
+def test_json_is_exactly_what_the_api_answers(snapi: Any, rest: Rest) -> None:
+    for command, path in [
+        ("tenant list", "/api/tenants"),
+        ("tenant info", "/api/tenant"),
+        ("app list", "/api/apps"),
+        ("model list", "/api/models"),
+        ("model info -m Help", "/api/models/Help"),
+        ("project list", "/api/projects"),
+        ("project info -p demo", "/api/projects/demo"),
+        ("endpoint list", "/api/endpoints"),
+    ]:
+        code, out, _ = snapi(f"{command} --json")
+        assert (code, json.loads(out)) == (0, rest.owen.get(path).json), command
+
+
+def test_a_refusal_is_the_apis_sentence(snapi: Any) -> None:
+    code, out, err = snapi("endpoint create -p demo -n hello -m Help -a SN99")
+    sentence = "There is no RDU generation 'SN99'; there are: SN30, SN40L."
+    assert (code, err) == (1, f"{sentence}\n")
+    assert out == f"Error occured\nStatus_code: 400\nmessage: {sentence}\n"
+
+
+def test_wrong_person_and_wrong_key(snapi: Any, rest: Rest) -> None:
+    assert snapi("project info -p demo", who="oskar")[0] == 1
+    rest.keys["nobody"] = "00000000-0000-4000-8000-000000000000"
+    code, out, _ = snapi("project info -p demo", who="nobody")
+    assert (code, "Status_code: 401" in out) == (4, True)
