@@ -4,18 +4,23 @@ Called by the services after every change of the wish, by a nudge whenever an in
 sweep; under the endpoint's row lock, so that two callers never open the same instance twice.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q
+import structlog
+from django.db.models import Count, F, Q
 
 from endpoints import routing
 from endpoints.models import Endpoint
-from endpoints.rules import AT_WORK, Part, Step, next_step
-from scheduler.models import Instance
+from endpoints.rules import AT_WORK, REMOVE_FIRST, Part, Step, next_step
+from scheduler.models import Instance, Placement
 from scheduler.rules import NodeState, waits_for_room
 from scheduler.services import end_instances, open_instances
 from studio.unit import unit_of_work
+
+log = structlog.get_logger()
 
 
 @unit_of_work
@@ -40,42 +45,36 @@ def converge(endpoint_id: UUID, *, now: datetime) -> Step:
     return step
 
 
+def settle(*, now: datetime) -> None:
+    """The sweep: what a lost nudge left behind. One endpoint that cannot take its step keeps no other from it."""
+    for endpoint in unsettled():
+        try:
+            converge(endpoint, now=now)
+        except Exception:
+            log.exception("endpoint not settled", endpoint=str(endpoint))
+
+
 def unsettled() -> list[UUID]:
-    """Endpoints that may have a step to take: what a lost nudge left behind. Cheap, and may name too many."""
-    rows = Instance.objects.exclude(state="stopped")
-    not_wished = rows.exclude(endpoint__desired="running").exclude(state="draining")
-    wished = rows.filter(endpoint__desired="running", state__in=["awaiting", *AT_WORK])
-    moving = rows.filter(node__intent=NodeState.DRAINING)
-    lost = rows.filter(state="lost", endpoint__desired="running")
-    found = set(not_wished.values_list("endpoint_id", flat=True)) | set(
-        moving.exclude(state="draining").values_list("endpoint_id", flat=True)
-    )
-    found |= set(lost.values_list("endpoint_id", flat=True))
-    found |= {
-        pk
-        for pk, config, wanted in wished.values_list(
-            "endpoint_id", "config_version", "endpoint__config_version"
-        )
-        if config != wanted
-    }
-    return sorted(found | _miscounted())
+    """Endpoints that may have a step to take. Cheap, and may name too many."""
+    present = Instance.objects.filter(state__in=REMOVE_FIRST)
+    wished = Q(endpoint__desired="running")
+    outdated = ~Q(config_version=F("endpoint__config_version"))
+    moving = Q(node__intent=NodeState.DRAINING)
+    found = present.filter(~wished | outdated | moving).values_list("endpoint_id", flat=True)
+    return sorted({*found, *_miscounted()})
 
 
 def _miscounted() -> set[UUID]:
     """Running endpoints whose present instances are not as many as wished."""
-    from_rows: dict[UUID, int] = {}
-    present = Instance.objects.filter(
-        endpoint__desired="running",
-        state__in=["awaiting", *AT_WORK, "failed"],
-    )
-    for pk in present.values_list("endpoint_id", flat=True):
-        from_rows[pk] = from_rows.get(pk, 0) + 1
-    wished = Endpoint.objects.filter(desired="running").values_list("pk", "instances")
-    return {pk for pk, wanted in wished if from_rows.get(pk, 0) != wanted}
+    count = Count("rows", filter=Q(rows__state__in=REMOVE_FIRST))
+    counted = Endpoint.objects.filter(desired="running").order_by().annotate(present=count)
+    return set(counted.exclude(present=F("instances")).values_list("pk", flat=True))
 
 
 def _parts(endpoint: Endpoint) -> list[Part]:
-    rows = Instance.objects.filter(endpoint=endpoint).filter(~Q(state="stopped")).select_related("node")
+    rows = list(Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node"))
+    looked = _planner_looked(endpoint.generation_id)
+    room_maker = _room_maker(endpoint, rows)
     return [
         Part(
             id=str(row.pk),
@@ -83,10 +82,39 @@ def _parts(endpoint: Endpoint) -> list[Part]:
             state=row.state,
             config=row.config_version,
             replaces=str(row.replaces_id) if row.replaces_id else None,
-            waits_for_room=row.state == "awaiting"
-            and row.generation_id == endpoint.generation_id
-            and waits_for_room(row.reason),
+            waits_for_room=row.state == "awaiting" and looked and waits_for_room(row.reason),
+            makes_room=row.node_id is not None and row.node_id == room_maker,
             moving=row.node is not None and row.node.intent == NodeState.DRAINING,
         )
         for row in rows
     ]
+
+
+def _planner_looked(generation: str) -> bool:
+    """Whether the reasons of those that wait are of now: every wish and every release so far was planned."""
+    return Placement.objects.filter(pk=generation, planned=F("generation__demand__count")).exists()
+
+
+def _room_maker(endpoint: Endpoint, rows: Sequence[Instance]) -> UUID | None:
+    """The node where one present instance would fit once outdated ones of this endpoint have ended, if any.
+
+    Of several the one where something leaves already, then the one where least has to end: a little room on
+    each of two nodes would help nobody.
+    """
+    nodes = {row.node_id: row.node for row in rows if row.node}
+    leaving = {row.node_id for row in rows if row.state == "draining"}
+    gives: Counter[UUID | None] = Counter()
+    for row in rows:
+        outdated = row.state in AT_WORK and row.config_version != endpoint.config_version
+        if outdated or row.state == "draining":
+            gives[row.node_id] += row.rdus
+    hopeful = [
+        (pk not in leaving, -node.free, node.name, pk)
+        for pk, node in nodes.items()
+        if node.state == NodeState.READY
+        and node.generation_id == endpoint.generation_id
+        and node.width >= endpoint.min_width
+        and gives[pk] > 0
+        and node.free + gives[pk] >= endpoint.rdus
+    ]
+    return min(hopeful)[-1] if hopeful else None

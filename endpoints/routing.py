@@ -6,6 +6,7 @@ the marker say that the table is complete.
 """
 
 import threading
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -26,16 +27,33 @@ from studio import enqueue, keyring
 log = structlog.get_logger()
 
 BATCH = 200
+BUILDERS = "routes:builders"  # whoever builds the whole table now; gone when the broker is emptied
 LOOK_EVERY = 0.5  # seconds between looks at the broker's run id and at unpublished rows
 
-# KEYS: table, log, changes. ARGV: endpoint id, version (8 bytes) + box, channel. 1 when written, 0 when older.
+# KEYS: table, log, changes. ARGV: endpoint id, version (8 bytes) + box, channel. → the version that stood there and
+# is newer, nothing when written or as new. A route that a process built too late is refused so.
 PUT = """
 local standing = redis.call('HGET', KEYS[1], ARGV[1])
-if standing and string.sub(standing, 1, 8) >= string.sub(ARGV[2], 1, 8) then return 0 end
+if standing and string.sub(standing, 1, 8) > string.sub(ARGV[2], 1, 8) then return string.sub(standing, 1, 8) end
+if standing and string.sub(standing, 1, 8) == string.sub(ARGV[2], 1, 8) then return false end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local change = redis.call('INCR', KEYS[3])
 redis.call('ZADD', KEYS[2], change, ARGV[1])
 redis.call('PUBLISH', ARGV[3], change)
+return false
+"""
+
+# The table of another incarnation goes, once, and with it the word that it is complete.
+# KEYS: marker, table, log. ARGV: the marker that was seen.
+BEGIN_ANEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', unpack(KEYS)) end"
+
+# The word that the table is complete, if it was not emptied since this builder began. KEYS: marker, builders.
+# ARGV: builder, marker, channel.
+COMPLETE = """
+if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 0 then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('DEL', KEYS[2])
+redis.call('PUBLISH', ARGV[3], 0)
 return 1
 """
 
@@ -44,16 +62,20 @@ def touch(endpoints: Iterable[UUID]) -> None:
     """Something the gateways must learn has changed: raise the versions, and publish once committed."""
     ids = sorted(set(endpoints))
     if ids:
+        list(Endpoint.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
         Endpoint.objects.filter(pk__in=ids).update(route_version=F("route_version") + 1)
         enqueue.after_commit(lambda: publish(ids))
 
 
 def publish(endpoints: Sequence[UUID]) -> bool:
     """Write the present routes of these endpoints. False when the broker was away; the thread will do it."""
+    if enqueue.resting():
+        return False
     try:
         for start in range(0, len(endpoints), BATCH):
             _publish_batch(endpoints[start : start + BATCH])
     except redis.RedisError as error:
+        enqueue.rest()
         log.warning("routes not published", error=type(error).__name__)
         return False
     return True
@@ -74,11 +96,22 @@ def _publish_batch(ids: Sequence[UUID]) -> None:
             wire.pack(route, key, private),
             wire.NUDGE,
         )
-    pipe.execute()
-    for route in routes:
+    for route, newer in zip(routes, pipe.execute(), strict=True):
         Endpoint.objects.filter(pk=route.endpoint, published_version__lt=route.version).update(
             published_version=route.version
         )
+        if newer:
+            _go_above(route.endpoint, int.from_bytes(newer, "big"))
+
+
+def _go_above(endpoint: str, standing: int) -> None:
+    """A version in the broker that no row has had: the database was restored. What the row says counts.
+
+    (Usually somebody published a later change first, and the row has that version by now.)
+    """
+    behind = Endpoint.objects.filter(pk=endpoint, route_version__lt=standing)
+    if behind.update(route_version=standing + 1):
+        log.warning("the broker's route was newer than its row", endpoint=endpoint)
 
 
 def build(ids: Sequence[UUID]) -> list[wire.Route]:
@@ -157,11 +190,12 @@ def look() -> None:
     info, standing = _ask(broker)
     marker = f"{_incarnation()}:{info['run_id']}".encode()
     if standing != marker:
+        builder = uuid.uuid4().bytes
+        broker.sadd(BUILDERS, builder)
         if standing and standing.split(b":")[0] != marker.split(b":")[0]:
-            broker.delete(wire.ROUTES, wire.LOG)  # of another incarnation: its versions mean nothing now
+            broker.eval(BEGIN_ANEW, 3, wire.MARKER, wire.ROUTES, wire.LOG, standing)
         _publish_all()
-        broker.set(wire.MARKER, marker)
-        broker.publish(wire.NUDGE, 0)
+        broker.eval(COMPLETE, 2, wire.MARKER, BUILDERS, builder, marker, wire.NUDGE)
     else:
         behind = Endpoint.objects.filter(route_version__gt=F("published_version")).values_list(
             "pk", flat=True

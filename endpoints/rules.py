@@ -68,7 +68,8 @@ def status(tally: Tally) -> str:
 class Part:
     """An instance as the step sees it.
 
-    `waits_for_room`: the planner looked, and only a release would help. `moving`: its node is to be emptied.
+    `waits_for_room`: the planner looked at the present wishes, and only a release would help. `makes_room`: what
+    it holds could be used by those that wait, once it ends. `moving`: its node is to be emptied.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Part:
     config: int
     replaces: str | None = None
     waits_for_room: bool = False
+    makes_room: bool = True
     moving: bool = False
 
 
@@ -104,7 +106,8 @@ def next_step(*, desired: str, wanted: int, config: int, parts: Sequence[Part]) 
 
     1. Not wished: everything ends. 2. Missing ones are opened, lost ones replaced first. 3. Surplus ends,
     from what serves least. 4. Outdated ones end as far as current ones are ready; when a current one only
-    waits for room and nothing else is on its way, one outdated instance makes it (in place, with a gap).
+    waits for room and nothing else is on its way, one outdated instance that has it makes it (in place, with
+    a gap).
     What stands on a node that is to be emptied counts as outdated, but never makes room: it serves until
     its replacement does.
     """
@@ -149,13 +152,13 @@ def _outdated_to_end(
     ready = sum(part.state == "ready" for part in current)
     ending = at_work[: max(0, len(at_work) - max(0, wanted - ready))]
     if not ending and _needs_room(current, parts):
-        ending = [part for part in at_work if not part.moving][:1]
+        ending = [part for part in at_work if part.makes_room and not part.moving][:1]
     return [part.id for part in (*idle, *ending)]
 
 
 def _needs_room(current: Sequence[Part], parts: Sequence[Part]) -> bool:
     on_the_way = any(part.state in ("placed", "starting", "warming") for part in current)
-    leaving = any(part.state == "draining" for part in parts)
+    leaving = any(part.state == "draining" and part.makes_room for part in parts)
     return not on_the_way and not leaving and any(part.waits_for_room for part in current)
 
 

@@ -14,7 +14,7 @@ from endpoints import rules
 from endpoints.models import Endpoint
 from endpoints.rules import Tally
 from scheduler.models import LIVE, Instance
-from scheduler.rules import COMING, InstanceState, in_queue, reason_sentence
+from scheduler.rules import COMING, InstanceState, NodeState, in_queue, reason_sentence
 from studio.errors import NotFound
 from studio.projects import selectors as projects
 from studio.projects.models import Project
@@ -133,8 +133,9 @@ def _status_conditions() -> list[tuple[str, Any]]:
 
 
 def _not_gone() -> Any:
-    """A deleted endpoint is seen as long as anything of it is left on a node."""
-    left = Exists(Instance.objects.filter(endpoint=OuterRef("pk"), state__in=LIVE, node__isnull=False))
+    """A deleted endpoint is seen as long as anything of it is left on a node that is not lost."""
+    rows = Instance.objects.filter(endpoint=OuterRef("pk"), state__in=LIVE, node__isnull=False)
+    left = Exists(rows.exclude(node__state=NodeState.LOST))
     return ~Q(desired="deleted") | Case(
         When(left, then=Value(True)), default=Value(False), output_field=BooleanField()
     )

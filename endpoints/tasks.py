@@ -20,5 +20,4 @@ def converge(endpoint: str) -> None:
 def settle() -> None:
     now = datetime.now(UTC)
     if claim_sweep("settle", 4.0, now):
-        for endpoint in rollouts.unsettled():
-            rollouts.converge(endpoint, now=now)
+        rollouts.settle(now=now)

@@ -53,18 +53,19 @@ NOTHING = Change()
 def advance(row: Standing, seen: wire.Seen, now: datetime) -> Change:
     """The change a sighting makes.
 
-    1. What leaves is over once no process is left. 2. A sighting of another attempt says nothing. 3. An
-    exit is a crash, a fault for good, or nobody's fault. 4. Anything else is how far it has come.
+    1. A sighting of another attempt says nothing: the present one may have begun since. 2. What leaves is over
+    once no process is left. 3. An exit is a crash, a fault for good, or nobody's fault. 4. Anything else is how
+    far it has come; an agent that knows nothing of what was at work (its folder is gone) begins anew.
     """
-    if row.state in (InstanceState.DRAINING, InstanceState.FAILED):
-        return _leaving(row, seen, now)
     if seen.attempt != row.attempt:
         return NOTHING
+    if row.state in (InstanceState.DRAINING, InstanceState.FAILED):
+        return _leaving(row, seen, now)
     if seen.state == "exited":
         return crashed(row, seen.error, seen.sentence, seen.log_tail, now)
     if seen.state in COMING_STATES:
         return _came_so_far(row, seen, COMING_STATES[seen.state], now)
-    if row.state == InstanceState.LOST:
+    if row.state == InstanceState.LOST or (seen.state == "absent" and row.state != InstanceState.PLACED):
         return Change(state=InstanceState.PLACED, fields=dict(GONE), wish_moved=True, seen_outside=True)
     return NOTHING
 

@@ -4,6 +4,7 @@ A wish is built under the node row's lock and written after it, so the epoch in 
 says; the register refuses an older one. A report is taken once, by its number, together with its effects.
 """
 
+import platform
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from uuid import UUID
 import msgspec
 import redis
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -26,6 +28,11 @@ from studio import enqueue, keyring, seal
 from studio.unit import unit_of_work
 
 log = structlog.get_logger()
+
+ONE_MACHINE = (
+    "This platform runs on SQLite, which serves one machine only; "
+    "move to PostgreSQL before a node on another machine joins."
+)
 
 
 # ----- down: the wish -------------------------------------------------------------------------------------
@@ -66,13 +73,13 @@ def _build_wish(name: str) -> tuple[Node, wire.Wish] | None:
             .order_by("pk")
         )
         held = _held(rows)
-        now = datetime.now(UTC)
         wish = wire.Wish(
             node=name,
             agent=node.agent,
             incarnation=incarnation(),
             epoch=node.epoch,
-            instances=[_wished(row, held[row.pk], now) for row in rows],
+            refusal=node.refusal,
+            instances=[_wished(row, held[row.pk]) for row in rows],
         )
     return node, wish
 
@@ -85,12 +92,12 @@ def _held(rows: Sequence[Instance]) -> dict[UUID, list[int]]:
     return found
 
 
-def _wished(row: Instance, rdus: list[int], now: datetime) -> wire.Wished:
+def _wished(row: Instance, rdus: list[int]) -> wire.Wished:
     version, runtime = row.model_version, row.runtime_version.runtime
     return wire.Wished(
         id=str(row.pk),
         endpoint=str(row.endpoint_id),
-        desired=_desired(row, now),
+        desired=_desired(row),
         attempt=row.attempt,
         name=version.model.name,
         experts=[
@@ -122,12 +129,12 @@ def _wished(row: Instance, rdus: list[int], now: datetime) -> wire.Wished:
     )
 
 
-def _desired(row: Instance, now: datetime) -> wire.Desired:
+def _desired(row: Instance) -> wire.Desired:
     if row.state == InstanceState.DRAINING:
         return "stop" if row.drain_mode == "stop" else "drain"
     if row.state == InstanceState.FAILED:
         return "stop"
-    return "hold" if row.retry_at and row.retry_at > now else "run"
+    return "hold" if row.retry_at else "run"  # its end is an epoch of its own (`listening.mend`)
 
 
 def _met_a_newer_wish(name: str, standing: int) -> None:
@@ -163,7 +170,16 @@ def take_reports(names: Sequence[str]) -> int:
     """Take the newest report of each named node. Returns how many changed something."""
     bodies = registers.get_reports(enqueue.broker(), list(names))
     known = {node.name: node for node in Node.objects.filter(name__in=list(bodies)).exclude(state="removed")}
-    return sum(take_report(known[name], body) for name, (_, body) in sorted(bodies.items()) if name in known)
+    return sum(_take_safely(known[name], body) for name, (_, body) in sorted(bodies.items()) if name in known)
+
+
+def _take_safely(node: Node, body: bytes) -> bool:
+    """One node's report that cannot be taken keeps no other from being taken."""
+    try:
+        return take_report(node, body)
+    except Exception:
+        log.exception("report not taken", node=node.name)
+        return False
 
 
 def take_report(node: Node, body: bytes) -> bool:
@@ -176,10 +192,23 @@ def take_report(node: Node, body: bytes) -> bool:
         return False
     if node.agent not in ("", report.agent):
         Node.objects.filter(pk=node.pk).exclude(intruder=report.agent).update(intruder=report.agent)
+        registers.bind(enqueue.broker(), node.name, node.agent)  # a broker that came back empty forgot it
+        return False
+    if node.agent == "" and settings.SQLITE and report.machine != platform.node():
+        _refuse(node, report)
         return False
     if report.number <= node.report_number or not _says_more(node, report):
         return False
     return _take(node.pk, report)
+
+
+def _refuse(node: Node, report: wire.Report) -> None:
+    """It does not join, and hears why. Its name stays free for an agent on this machine."""
+    refused = Node.objects.filter(pk=node.pk, agent="").exclude(refusal=ONE_MACHINE)
+    if refused.update(refusal=ONE_MACHINE, epoch=F("epoch") + 1):
+        log.warning("node not joined", node=node.name, machine=report.machine, reason=ONE_MACHINE)
+        enqueue.nudge_driving(node.name)
+    registers.unbind(enqueue.broker(), node.name, report.agent)
 
 
 def _says_more(node: Node, report: wire.Report) -> bool:
@@ -211,7 +240,7 @@ def _take(node_id: UUID, report: wire.Report) -> bool:
     routing.touch([row.endpoint_id for row, change in changes if change.seen_outside])
     if any(change.wish_moved for _, change in changes):
         touch_nodes([node_id])
-    for endpoint in {row.endpoint_id for row, change in changes if change.state}:
+    for endpoint in {row.endpoint_id for row, change in changes if change.state or change.released}:
         enqueue.nudge_converging(str(endpoint))
     return True
 
@@ -220,7 +249,7 @@ def _take_node(node: Node, report: wire.Report, now: datetime) -> None:
     ours = report.incarnation == incarnation()
     applied = max(node.applied_epoch, report.epoch) if ours else node.applied_epoch
     state = node.state
-    if state == NodeState.JOINING:
+    if state in (NodeState.JOINING, NodeState.SUSPECT):
         state = node.intent
     elif state == NodeState.LOST:
         state = NodeState.RETURNING
@@ -236,6 +265,7 @@ def _take_node(node: Node, report: wire.Report, now: datetime) -> None:
         heard_at=now,
         silent_seconds=0,
         intruder="",
+        refusal="",
         state=state,
         state_since=now if state != node.state else node.state_since,
     )

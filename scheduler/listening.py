@@ -83,9 +83,10 @@ def _write_heard(nodes: Sequence[Node], numbers: dict[str, int], now: datetime) 
 def _count_silence(nodes: Sequence[Node], heard: set[str], elapsed: float, now: datetime) -> None:
     counted = {n.pk: silence(n.silent_seconds, n.name in heard, elapsed, LISTEN_EVERY) for n in nodes}
     newly = [n for n in nodes if counted[n.pk] >= 2 * LISTEN_EVERY and n.state in ANSWERING]
-    if too_many_silent(len(newly), len(nodes)):
-        return
+    frozen = too_many_silent(len(newly), len(nodes))
     for node in nodes:
+        if frozen and node.name not in heard:
+            continue
         state = heard_state(node.state, node.intent, counted[node.pk])
         if state != node.state:
             _change_state(node, state, counted[node.pk], now)

@@ -40,6 +40,7 @@ class Node(models.Model):
     silent_seconds = models.FloatField(default=0, help_text="Counted only while control itself could listen")
     heard_at = models.DateTimeField(null=True, blank=True)
     intruder = models.CharField(max_length=36, blank=True, help_text="A second agent that claims this name")
+    refusal = models.TextField(blank=True, help_text="Why an agent may not join this node")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

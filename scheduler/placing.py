@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import planner
 from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Placement, Rdu
-from scheduler.rules import InstanceState, NodeState
+from scheduler.rules import COMING, InstanceState, NodeState
 from scheduler.services import touch_nodes
-from studio import keyring
+from studio import enqueue, keyring
 from studio.unit import unit_of_work
 
 BATCH = 100
@@ -42,9 +42,13 @@ def place_pending(generation: str) -> int:
             placed += _plan_once(generation, fence)
         except FenceLost:
             return placed
+        except BaseException:
+            _drop(generation, fence)
+            raise
         _give_back(generation, fence, demand)
         # Read again after the lease is free: whoever raises the demand later finds a free lease.
         if _demand(generation) == demand:
+            _tell_who_could_make_room(generation)
             return placed
     return placed
 
@@ -68,6 +72,23 @@ def _take_lease(generation: str, now: datetime) -> int | None:
 
 def _give_back(generation: str, fence: int, demand: int) -> None:
     Placement.objects.filter(pk=generation, fence=fence).update(planned=demand, holder="", held_until=None)
+
+
+def _drop(generation: str, fence: int) -> None:
+    """The lease without a plan: what is not planned stays so for the next who takes it."""
+    Placement.objects.filter(pk=generation, fence=fence).update(holder="", held_until=None)
+
+
+def _tell_who_could_make_room(generation: str) -> None:
+    """Endpoints that are being changed and wait: one of their own old instances may have what the new one needs."""
+    old = Instance.objects.filter(
+        endpoint=OuterRef("endpoint"),
+        state__in=[*COMING, "ready"],
+        config_version__lt=OuterRef("config_version"),
+    )
+    waiting = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING)
+    for endpoint in set(waiting.filter(Exists(old)).values_list("endpoint_id", flat=True)):
+        enqueue.nudge_converging(str(endpoint))
 
 
 def _plan_once(generation: str, fence: int) -> int:

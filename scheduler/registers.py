@@ -34,6 +34,8 @@ redis.call('SADD', KEYS[3], ARGV[5])
 return {1, tonumber(ARGV[1])}
 """
 
+UNBIND = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
 
 class HeldByAnother(RuntimeError):
     """The node is joined by another agent; this one must not touch it."""
@@ -105,6 +107,11 @@ def take_changed(broker: "redis.Redis", most: int = 500) -> list[str]:
 def bind(broker: "redis.Redis", node: str, agent: str) -> None:
     """Control's word on who holds the node; the registers of a removed node go with `forget`."""
     broker.set(holder_key(node), agent)
+
+
+def unbind(broker: "redis.Redis", node: str, agent: str) -> None:
+    """This agent does not hold the node after all."""
+    broker.eval(UNBIND, 1, holder_key(node), agent)
 
 
 def forget(broker: "redis.Redis", node: str) -> None:

@@ -129,9 +129,9 @@ def heard_state(state: str, intent: str, silent_seconds: float) -> str:
         return NodeState.LOST if silent_seconds else NodeState.RETURNING
     if silent_seconds >= LOST_AFTER:
         return NodeState.LOST
-    if silent_seconds >= SUSPECT_AFTER:
-        return NodeState.SUSPECT
-    return state if state == NodeState.RETURNING else intent
+    if state == NodeState.RETURNING:
+        return NodeState.RETURNING
+    return NodeState.SUSPECT if silent_seconds >= SUSPECT_AFTER else intent
 
 
 # ----- restarts --------------------------------------------------------------------------------------------

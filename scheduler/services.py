@@ -7,7 +7,8 @@ of an endpoint raises its `route_version`.
 
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Case, F, Value, When
@@ -16,7 +17,7 @@ from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import registers
 from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Rdu
-from scheduler.rules import COMING, InstanceState, NodeState
+from scheduler.rules import COMING, LOST_AFTER, InstanceState, NodeState
 from studio import enqueue, keyring
 from studio.audit.services import record
 from studio.errors import Conflict, NotFound, invalid_field
@@ -86,7 +87,8 @@ def end_instances(ids: Sequence[UUID], *, now: datetime) -> int:
 
 def touch_nodes(ids: Iterable[UUID | None]) -> None:
     """What these nodes should run has changed: raise their epochs, and nudge once it is committed."""
-    nodes = list(Node.objects.filter(pk__in={each for each in ids if each}).order_by("pk"))
+    ours = Node.objects.filter(pk__in={each for each in ids if each})
+    nodes = list(ours.select_for_update().order_by("pk"))
     Node.objects.filter(pk__in=[node.pk for node in nodes]).update(epoch=F("epoch") + 1)
     for node in nodes:
         enqueue.nudge_driving(node.name)
@@ -178,7 +180,7 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     list(Endpoint.objects.select_for_update().filter(pk__in=endpoints).order_by("pk").values_list("pk"))
     node = Node.objects.select_for_update().get(pk=node.pk)
     rows = list(Instance.objects.filter(node=node, state__in=LIVE))
-    if rows and node.state not in (NodeState.LOST, NodeState.JOINING, NodeState.SUSPECT):
+    if rows and _answers(node, now):
         raise Conflict(f"{node.name} answers and still runs {len(rows)} instances; drain it first.")
     for row in rows:
         Allocation.objects.filter(instance=row, released_at=None).update(released_at=now)
@@ -188,18 +190,26 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     Node.objects.filter(pk=node.pk).update(
         state=NodeState.REMOVED,
         intent=NodeState.REMOVED,
-        name=f"{node.name}~{str(node.pk)[:8]}"[:63],
+        name=f"{node.name[:54]}~{str(node.pk)[:8]}",
         free=F("width"),
         state_since=now,
         epoch=F("epoch") + 1,
     )
     _record(actor, "remove", node, {"instances ended": len(rows)})
     routing.touch(endpoints)
-    enqueue.after_commit(lambda: registers.forget(enqueue.broker(), node.name))
+    enqueue.after_commit(partial(registers.forget, enqueue.broker(), node.name))
     for endpoint in endpoints:
         enqueue.nudge_converging(str(endpoint))
+    raise_demand(node.generation_id)
     node.refresh_from_db()
     return node
+
+
+def _answers(node: Node, now: datetime) -> bool:
+    """Whether its agent was heard lately; while silence is not counted, the state alone does not say it."""
+    if node.state in (NodeState.LOST, NodeState.JOINING, NodeState.SUSPECT):
+        return False
+    return node.heard_at is not None and now - node.heard_at < timedelta(seconds=LOST_AFTER)
 
 
 def _intend(actor: Actor, node: Node, intent: str, now: datetime) -> Node:

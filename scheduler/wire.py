@@ -85,13 +85,17 @@ class Wished(msgspec.Struct, frozen=True):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """The whole wish for a node. `agent` is the only agent it is meant for ("" while none has joined)."""
+    """The whole wish for a node. `agent` is the only agent it is meant for ("" while none has joined).
+
+    `refusal` says why the agent that reports may not join, "" otherwise.
+    """
 
     node: str
     agent: str
     incarnation: int
     epoch: int
     instances: list[Wished]
+    refusal: str = ""
 
     @property
     def number(self) -> int:

@@ -41,16 +41,25 @@ def broker() -> "redis.Redis":
 _client = redis.Redis.from_url(env.redis_url(), **TIMEOUTS)
 
 
+def resting() -> bool:
+    """Whether the broker failed within the last second: whoever may do without it does not ask."""
+    return time.monotonic() < _paused_until
+
+
+def rest() -> None:
+    global _paused_until  # noqa: PLW0603  one breaker per process
+    _paused_until = time.monotonic() + PAUSE_AFTER_FAILURE
+
+
 def nudge(task: str, subject: str, *, queue: str) -> bool:
     """Send `task(subject)` unless one is already on its way. False when the broker did not take it."""
-    global _paused_until  # noqa: PLW0603  one breaker per process
-    if time.monotonic() < _paused_until:
+    if resting():
         return False
     try:
         if _client.set(_mark(task, subject), b"1", nx=True, ex=OUTSTANDING_SECONDS):
             producer.send_task(task, args=[subject], queue=queue, expires=10)
     except (redis.RedisError, OperationalError) as error:
-        _paused_until = time.monotonic() + PAUSE_AFTER_FAILURE
+        rest()
         log.warning("nudge not sent", task=task, subject=subject, error=type(error).__name__)
         return False
     return True
@@ -66,13 +75,12 @@ def begun(task: str, subject: str) -> None:
 
 def wake(queue: str, task: str) -> bool:
     """A nudge to a program with its own queue (a node's agent)."""
-    global _paused_until  # noqa: PLW0603
-    if time.monotonic() < _paused_until:
+    if resting():
         return False
     try:
         producer.send_task(task, queue=queue, expires=10)
     except OperationalError as error:
-        _paused_until = time.monotonic() + PAUSE_AFTER_FAILURE
+        rest()
         log.warning("wake not sent", queue=queue, error=type(error).__name__)
         return False
     return True
