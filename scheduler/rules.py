@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from studio import env
+
 
 class InstanceState:
     AWAITING: Final = "awaiting"
@@ -103,8 +105,9 @@ class NodeState:
 
 NODE_STATES: Final = ("joining", "ready", "cordoned", "draining", "suspect", "lost", "returning", "removed")
 
-SUSPECT_AFTER: Final = 10.0  # seconds of silence that control could have heard
-LOST_AFTER: Final = 30.0
+# Seconds of silence that control could have heard.
+SUSPECT_AFTER: Final = env.number("STUDIO_SUSPECT_SECONDS", 10, least=1, most=3600)
+LOST_AFTER: Final = env.number("STUDIO_LOST_SECONDS", 30, least=2, most=86400)
 FROZEN_SHARE: Final = 1 / 3  # more nodes than this falling silent together is our fault, not theirs
 
 
