@@ -63,6 +63,7 @@ class Troop:
         child = self._start(program)
         until = time.monotonic() + program.seconds
         while child.running() and time.monotonic() < until:
+            self._refuse_ended(but=child)
             self.ears.wait(LOOK_EVERY)
         overdue = child.running()
         child.kill()
@@ -93,10 +94,10 @@ class Troop:
         self._record()
         return child
 
-    def _refuse_ended(self) -> None:
+    def _refuse_ended(self, but: Child | None = None) -> None:
         """While the platform starts, nothing is restarted: whoever waits at the terminal should read why."""
         for child in self.children.values():
-            if not child.running():
+            if child is not but and not child.running():
                 raise CannotStart(
                     f"{child.name} ended with {child.how_it_ended()} while it started; its log is {child.log}:",
                     child.last_lines(),

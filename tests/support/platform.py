@@ -59,12 +59,14 @@ class Platform:
 
     def everything(self) -> dict[int, str]:
         """pid → command line of every process that knows this data folder: children, keepers, model servers."""
-        marker = f"STUDIO_DATA_DIR={self.folder}".encode()
+        folder = f"{self.folder}".encode()
         found = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and marker in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                # A broker writes its title over its environment, so both are looked at.
+                command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+                if folder in command or (command and folder in (entry / "environ").read_bytes()):
+                    found[int(entry.name)] = command.replace(b"\0", b" ").decode()
         return found
 
     # --- what is done to it -----------------------------------------------------------------------------
