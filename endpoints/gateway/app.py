@@ -9,9 +9,10 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import aiohttp
+import structlog
 
 from endpoints.gateway import asgi, errors, paths
 from endpoints.gateway.asgi import ClientGone, Receive, Reply, Running, Scope, Send
@@ -24,6 +25,8 @@ from endpoints.gateway.routes import Holder, RouteTable
 from endpoints.gateway.settings import Settings
 from endpoints.gateway.upstream import Upstreams
 from endpoints.wire import Route
+
+log = structlog.get_logger()
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 KEEP_ALIVE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the instance that closes first
@@ -48,13 +51,10 @@ class Gateway:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, use_dns_cache=True)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
             gateway = cls(settings, session)
-            following = asyncio.create_task(gateway.follower.run())
             try:
-                yield gateway
+                async with gateway.follower.running():
+                    yield gateway
             finally:
-                following.cancel()
-                with suppress(asyncio.CancelledError):
-                    await following
                 await gateway.upstreams.fleet.close()
                 if gateway.front is not None:
                     await gateway.front.close()
@@ -88,6 +88,10 @@ class Gateway:
             await reply.refuse(refused)
         except ClientGone:
             prediction.status = CLIENT_GONE
+        except Exception:
+            log.exception("prediction failed", request_id=prediction.request_id, endpoint=prediction.endpoint)
+            prediction.status = 500
+            await reply.refuse(errors.internal())
         finally:
             if prediction.endpoint:
                 self.meter.account(prediction)

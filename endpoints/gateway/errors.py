@@ -139,5 +139,9 @@ def broken(reason: str) -> Refused:
     return Refused(502, "instance_failed", f"The instance broke off its answer: {reason}.")
 
 
+def internal() -> Refused:
+    return Refused(500, "internal", "The gateway failed at this request; its log says why.")
+
+
 def deadline(seconds: int) -> Refused:
     return Refused(504, "deadline", f"No complete answer within {seconds} s, the deadline of this endpoint.")

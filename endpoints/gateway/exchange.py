@@ -91,7 +91,7 @@ class Attempt:
                 self._take_whole(await response.read())
         except errors.Refused as refused:
             if refused.status in RETRY_ELSEWHERE:
-                raise InstanceFailed(refused.message, refused=refused) from None
+                raise InstanceFailed(f"{refused.status} {refused.code}", refused=refused) from None
             raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise InstanceFailed("refuses connections", refuses=True) from error
@@ -150,6 +150,8 @@ class Attempt:
             raise errors.broken("it is not JSON")
         if answer.get("error"):
             raise _error_in(answer, 502)
+        if not isinstance(answer.get("choices"), list):
+            raise errors.broken("it has no choices")
         self.clock.first = self.clock.end = time.time()
         self.answer = answer
         self._note(answer)
@@ -197,12 +199,18 @@ class Attempt:
         return [chunk]
 
     def _note(self, answer: Json) -> None:
-        """Takes down what is told about the answer, wherever a model server puts it."""
+        """Takes down what is told about the answer, wherever a model server puts it. Raises 502."""
         if isinstance(answer.get("usage"), dict):
             self.said_usage = answer["usage"]
-        for choice in answer.get("choices") or ():
+        for choice in answer["choices"]:
+            if not isinstance(choice, dict) or not isinstance(_said_in(choice), dict | None):
+                raise errors.broken("it is not an answer that OpenAI's API knows")
             self._deltas += 1
             self._finished = self._finished or bool(choice.get("finish_reason"))
+
+
+def _said_in(choice: Json) -> object:
+    return choice.get("delta", choice.get("message"))
 
 
 def address(upstream: Upstream) -> str:

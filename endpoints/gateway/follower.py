@@ -7,8 +7,8 @@ While the broker is away the table stays as it is.
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,19 @@ class Follower:
         self._whole_due = True
         self.connected = False
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follows while the block runs."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            # redis-py loses a cancellation that meets it while it connects: once may not be enough.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=0.1)
+
+    async def _run(self) -> None:
         while True:
             try:
                 await self._follow()

@@ -129,7 +129,8 @@ async def _relay(response: aiohttp.ClientResponse, send: Send) -> None:
 
 def _request_headers(scope: Scope) -> CIMultiDict[str]:
     headers: list[Header] = scope["headers"]
-    dropped = _dropped(headers) | FORWARDED
+    # `Expect` was answered by our own server when the body was first read.
+    dropped = _dropped(headers) | FORWARDED | {b"expect"}
     kept = CIMultiDict(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in dropped
     )

@@ -7,6 +7,7 @@ import pytest
 
 from tests.gateway import fake
 from tests.gateway.conftest import V1, V1_STREAM, V2, V2_STREAM
+from tests.gateway.control import hello
 from tests.gateway.fake import Out, Seen
 
 WRAPPED = {
@@ -178,6 +179,18 @@ async def test_an_upstream_that_sends_byte_by_byte(world):
         instance.behave = behave
     async with world.post(V1_STREAM, {"instance": "x"}) as response:
         assert (await lines_of(response))[-1]["result"]["responses"][0]["completion"] == "one two three"
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"), [(None, "served"), ("Help", "served"), ("number-words", "number-words")]
+)
+async def test_an_expert_is_asked_by_its_name_and_the_bundle_by_its_own(world, said, asked):
+    upstreams = [instance.upstream for instance in world.instances]
+    await world.publish(hello(world.control, *upstreams, version=2, experts=["number-words", "sentiment"]))
+    params = {"select_expert": said} if said else {}
+    async with world.post(V1, {"instances": ["x"], "params": params}) as response:
+        assert response.status == 200
+    assert asked_of(world)[0].body["model"] == asked
 
 
 BROKEN = [fake.one_word_then_cut, fake.one_word_then_error, fake.one_word_then_end]

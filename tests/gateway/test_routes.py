@@ -1,7 +1,7 @@
 """Routes follow the broker; an empty, old or foreign one changes nothing."""
 
-import asyncio
 import contextlib
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,13 +26,8 @@ A = Upstream("a", "127.0.0.1", 1, "t")
 async def following(control: Control, url: str) -> AsyncIterator[tuple[Follower, RouteTable]]:
     table = RouteTable()
     follower = Follower(url, control.seals, table)
-    running = asyncio.create_task(follower.run())
-    try:
+    async with follower.running():
         yield follower, table
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 # --- the table itself -----------------------------------------------------------------------------------
@@ -193,6 +188,46 @@ def _answers(client: redis.Redis) -> bool:
         return client.ping()
     except redis.ConnectionError:
         return False
+
+
+async def test_a_frozen_broker_delays_nothing_but_news(world, broker):
+    """STOP, then CONT: predictions go on, and a revocation is taken within a second of its return."""
+    body = {"instances": ["x"]}
+    world.control.nudges = False
+    revoked = hello(world.control, *(one.upstream for one in world.instances), version=2, keys=[])
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        await eventually_async(lambda: not world.gateway.follower.connected, what="the broker is missed")
+        async with world.post(V1, body) as response:
+            assert response.status == 200
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+    world.control.publish(revoked)
+
+    async def refused() -> bool:
+        async with world.post(V1, body) as response:
+            return response.status == 401
+
+    await eventually_async(refused, timeout=1.0, what="the key is refused")
+
+
+async def test_many_routes_come_with_the_first_table_and_later_ones_singly(control, broker):
+    names = [f"00000000-0000-0000-0000-{number:012}" for number in range(100)]
+    for name in names:
+        control.publish(hello(control, A, endpoint=name, keys=[control.key(name)]))
+    control.complete()
+    async with following(control, broker.url) as (_follower, table):
+        await eventually_async(lambda: len(table) == 100)
+        control.publish(hello(control, endpoint=names[7], version=2, deleted=True, keys=[]))
+        await eventually_async(lambda: table.route(names[7]).deleted)
+        assert table.holder(names[7], [control.pepper]) is None
+        assert table.holder(names[8], [control.pepper]).endpoint == names[8]
+
+
+async def test_a_follower_ends_even_while_it_connects(control, broker):
+    for _ in range(5):
+        async with following(control, broker.url):
+            pass
 
 
 @pytest.mark.parametrize("nudged", [True, False])

@@ -8,6 +8,7 @@ import orjson
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
+from endpoints.gateway.formats import chat
 from endpoints.gateway.formats.call import CHAT, COMPLETION, Call, Exchange, Json
 from endpoints.gateway.formats.params import Params
 from endpoints.wire import Route
@@ -41,7 +42,8 @@ def text_of(part: Json) -> str:
     if not choices:
         return ""
     said = choices[0].get("message") or choices[0].get("delta") or {}
-    return said.get("content") or choices[0].get("text") or ""
+    text = said.get("content") or choices[0].get("text")
+    return text if isinstance(text, str) else ""
 
 
 def stop_reason(part: Json) -> str | None:
@@ -106,9 +108,9 @@ def _conversation(prompt: str, where: str) -> Json:
         said = orjson.loads(prompt)
     except orjson.JSONDecodeError as error:
         raise errors.bad(where, f"{wanted}: {error}.") from None
-    messages = said.get("messages") if isinstance(said, dict) else None
-    if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-        raise errors.bad(where, f"{wanted}, with at least one message object.")
-    kept = [{k: v for k, v in m.items() if k not in MESSAGE_FIELDS_OF_OURS} for m in messages]
-    tools = said.get("tools")
-    return {"messages": kept, "tools": tools} if isinstance(tools, list) and tools else {"messages": kept}
+    if not isinstance(said, dict):
+        raise errors.bad(where, f"{wanted}.")
+    messages = chat.messages(said.get("messages"), f"{where}.messages")
+    tools = chat.tools(said.get("tools"), f"{where}.tools")
+    kept = [{k: v for k, v in message.items() if k not in MESSAGE_FIELDS_OF_OURS} for message in messages]
+    return {"messages": kept, "tools": tools} if tools else {"messages": kept}

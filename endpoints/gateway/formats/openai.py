@@ -13,6 +13,7 @@ from typing import Any
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
+from endpoints.gateway.formats import chat
 from endpoints.gateway.formats.call import CHAT, COMPLETION, Call, Exchange, Json
 from endpoints.wire import Route
 
@@ -35,6 +36,8 @@ class OpenAI:
         wants_usage = _prepare_stream(said, stream)
         echoed = said.get("model") or route.model
         said["model"] = model
+        if "repetition_penalty" in said:
+            said.setdefault("repeat_penalty", said["repetition_penalty"])  # llama.cpp's word for it
         return Asked([Call(self.path, said, stream)], stream, echoed, wants_usage)
 
     def refusal(self, refused: errors.Refused) -> Json:
@@ -97,15 +100,15 @@ class Asked:
         return chunk
 
     def _headed(self, answer: Json, *, chunk: bool) -> Json:
-        chat = self._is_chat()
+        is_chat = self._is_chat()
         answer["model"] = self.model
         if not answer.get("id"):
-            answer["id"] = ("chatcmpl-" if chat else "cmpl-") + self.id
+            answer["id"] = ("chatcmpl-" if is_chat else "cmpl-") + self.id
         if not answer.get("created"):
             answer["created"] = self.created
         if not answer.get("object"):
             answer["object"] = (
-                ("chat.completion.chunk" if chunk else "chat.completion") if chat else "text_completion"
+                ("chat.completion.chunk" if chunk else "chat.completion") if is_chat else "text_completion"
             )
         _never_null(answer, "system_fingerprint")
         return answer
@@ -144,9 +147,8 @@ def _model(said: object, route: Route) -> str:
 def _check(said: Json, path: str) -> None:
     """Only what every model server needs; the rest is the instance's to judge."""
     if path == CHAT:
-        messages = said.get("messages")
-        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-            raise errors.bad("messages", "messages must be a list of at least one message object.")
+        chat.messages(said.get("messages"), "messages")
+        chat.tools(said.get("tools"), "tools")
     elif not isinstance(said.get("prompt"), str | list):
         raise errors.bad("prompt", "prompt must be a string or a list.")
     temperature = said.get("temperature")
