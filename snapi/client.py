@@ -145,15 +145,22 @@ class Client:
             answer = response.json()
         except (ValueError, RecursionError):
             answer = None
-        is_ours = isinstance(answer, dict) and (status < 400 or isinstance(answer.get("message"), str))
-        if not is_ours:
-            kind = response.headers.get("content-type", "no content").split(";")[0]
-            raise Unreachable(
-                f"{self._host} answered {status} with {kind}, which is not Studio's answer; is a proxy in between?"
-            )
+        if not isinstance(answer, dict) or (status >= 400 and not isinstance(answer.get("message"), str)):
+            raise Unreachable(self._stranger(response, answer))
         if status >= 400:
             raise Refused(status, answer)
         return dict(answer)
+
+    def _stranger(self, response: "httpx.Response", answer: Any) -> str:
+        """What to say of an answer that the management API did not give."""
+        error = answer.get("error") if isinstance(answer, dict) else None
+        if isinstance(error, dict) and error.get("message"):  # Studio's own front: the web process is away
+            return f"{self._host} answered {response.status_code}: {error['message']}"
+        kind = response.headers.get("content-type", "no content").split(";")[0]
+        return (
+            f"{self._host} answered {response.status_code} with {kind}, which is not Studio's answer; "
+            "is a proxy in between?"
+        )
 
 
 def _path_part(value: str) -> str:

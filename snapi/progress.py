@@ -37,16 +37,24 @@ def wait_until_live(client: Client, endpoint_id: str, timeout: float | None) -> 
 
 
 def summary(endpoint: dict[str, Any]) -> str:
-    """`Setting Up: 1 of 4 instances ready; …`, a reason for each that waits."""
+    """`Awaiting RDU: 0 of 4 instances ready; instance 1: Nothing is free… (and 3 more)`"""
+    text = f"{words(endpoint.get('status'))}: {ready_text(endpoint)} ready"
+    waiting = waiting_lines(endpoint)
+    if not waiting:
+        return text
+    more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+    return f"{text}; {waiting[0]}{more}"
+
+
+def ready_text(endpoint: dict[str, Any]) -> str:
     ready, wanted = endpoint.get("instances_ready"), endpoint.get("instances_wanted")
-    parts = [f"{words(endpoint.get('status'))}: {ready} of {wanted} instances ready"]
-    return "; ".join([*parts, *waiting_lines(endpoint)])
+    return f"{ready} of {wanted} instance{'' if wanted == 1 else 's'}"
 
 
-def waiting_lines(answer: dict[str, Any]) -> list[str]:
+def waiting_lines(endpoint: dict[str, Any]) -> list[str]:
     return [
-        f"instance {one_line(row.get('instance'))} waits: {one_line(row.get('sentence'))}"
-        for row in answer.get("waiting") or []
+        f"instance {one_line(row.get('instance'))}: {one_line(row.get('sentence'))}"
+        for row in endpoint.get("waiting") or []
     ]
 
 

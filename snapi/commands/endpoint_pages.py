@@ -3,7 +3,7 @@
 from typing import Any
 
 from snapi.output import day, grid, label_block, label_line, section
-from snapi.progress import waiting_lines, words
+from snapi.progress import ready_text, waiting_lines, words
 
 KEY_COLUMNS = [("API Key", 36), ("Description", 36), ("Created On", 20), ("Owner", 20), ("Status", 20)]
 LIST_COLUMNS = [
@@ -46,9 +46,7 @@ def _more(endpoint: dict[str, Any]) -> list[str]:
     lines = [
         label_line("Model Version", endpoint.get("model_version")),
         label_line("Owner", endpoint.get("owner")),
-        label_line(
-            "Ready", f"{endpoint.get('instances_ready')} of {endpoint.get('instances_wanted')} instances"
-        ),
+        label_line("Ready", ready_text(endpoint)),
     ]
     if endpoint.get("status_reason"):
         lines.append(label_line("Reason", endpoint["status_reason"]))

@@ -139,7 +139,7 @@ def test_wait_says_each_step_once_and_ends_at_live(
     assert result.code == 0
     assert result.out.count("\n") == 1
     assert result.err.splitlines() == [
-        "Awaiting RDU: 0 of 2 instances ready; instance 1 waits: 0 of 8 RDUs are free.",
+        "Awaiting RDU: 0 of 2 instances ready; instance 1: 0 of 8 RDUs are free.",
         "Setting Up: 0 of 2 instances ready",
         "Live: 2 of 2 instances ready",
     ]

@@ -86,7 +86,7 @@ def test_further_lines_of_endpoint_info_do_not_confuse_old_scripts(studio: FakeS
     studio.answer("GET", "/api/endpoints/hav2", answers.AWAITING | {"status_reason": "Nothing is free."})
     further = run("endpoint", "info", "-e", "hav2").out.split("Arch : SN10\n")[1]
     assert "Reason : Nothing is free." in further
-    assert "Waiting : instance 1 waits: 0 of 8 RDUs are free." in further
+    assert "Waiting : instance 1: 0 of 8 RDUs are free." in further
     assert not [word for word in ("Status", "URL", "API Key") if word in further]
 
 

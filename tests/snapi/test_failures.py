@@ -122,6 +122,12 @@ def test_what_answers_is_not_studio(studio: FakeStudio, run: Run, status: int, b
 
 
 @pytest.mark.usefixtures("signed_in")
+def test_the_front_answers_while_the_web_process_is_away(studio: FakeStudio, run: Run) -> None:
+    studio.answer("GET", "/api/endpoints", {"error": {"code": "web_away", "message": "Try again."}}, 503)
+    assert_one_sentence(run(*LIST), 3, "answered 503: Try again.")
+
+
+@pytest.mark.usefixtures("signed_in")
 def test_a_list_without_its_rows(studio: FakeStudio, run: Run) -> None:
     studio.answer("GET", "/api/endpoints", {"items": []})
     assert_one_sentence(run(*LIST), 3, "without 'endpoints'")
