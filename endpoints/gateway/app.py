@@ -109,11 +109,9 @@ class Gateway:
         if method != found.method:
             raise errors.wrong_method(found.method)
         holder, route = self._admit(found, headers)
-        prediction.format, prediction.endpoint, prediction.key = (
-            found.dialect.name,
-            route.endpoint,
-            holder.key.id,
-        )
+        prediction.format = found.dialect.name
+        prediction.endpoint = route.endpoint
+        prediction.key = holder.key.id
         if found.dialect is openai.MODELS:
             await reply.whole(200, openai.listing(route, found.model))
             return
