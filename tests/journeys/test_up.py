@@ -179,4 +179,5 @@ def test_without_the_demo_an_admin_is_made_by_hand():
         assert "too short" in refusal.stderr
         done = bare.manage("createadmin", "ada", "--operator", typed="correct horse battery\n")
         assert done.stdout == "ada is an OrgAdmin and an operator now.\n"
+        assert bare.manage("mintincarnation").stdout == "Control is in incarnation 2 now.\n"
         assert bare.stop(signal.SIGTERM) == 0
