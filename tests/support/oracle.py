@@ -139,6 +139,7 @@ class Oracle:
         processes, instances, held = self.processes(), self.instances(), self.held()
         return [
             *self._about_nodes(held),
+            *self._about_wishes(instances),
             *_about_holders(instances, held),
             *_about_processes(instances, processes),
         ]
@@ -150,6 +151,14 @@ class Oracle:
                 yield f"{node.name}: {node.free} free and {taken[node.name]} held are not {node.width}"
             if node.state != node.intent:
                 yield f"{node.name} is {node.state}"
+
+    def _about_wishes(self, instances: list[Instance]) -> Iterator[str]:
+        there = Counter(row.endpoint for row in instances)
+        for id, name, desired, wanted in self._rows(
+            "SELECT id, name, desired, instances FROM endpoints_endpoint"
+        ):
+            if there[id] != (wanted if desired == "running" else 0):
+                yield f"{name}, to be {desired}, has {there[id]} of {wanted} instances"
 
     # --- what must hold at every moment -----------------------------------------------------------------
 
