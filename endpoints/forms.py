@@ -151,7 +151,7 @@ class EndpointForm(forms.Form):
             model=str(values.get("model_checkpoint") or ""),
             model_version=str(values.get("model_version") or "") or None,
             instances=values.get("instances") or "",
-            arch=str(values.get("rdu_arch") or ""),
+            arch=str(values.get("rdu_arch") or self.initial["rdu_arch"]),  # sent before it was filled in
             parameters={name.removeprefix(PARAMETER): values.get(name) for name in self.defaults},
         )
 

@@ -19,7 +19,7 @@ SHORT = 8  # rows of each list
 def dashboard(request: htmx.Request) -> HttpResponse:
     actor = request.actor
     with_status = selectors.with_status(selectors.in_tenant(actor))
-    live = list(with_status.filter(status_word__in=[rules.LIVE, rules.UPDATING])[: SHORT + 1])
+    live = list(with_status.filter(Q(status_word__in=[rules.LIVE, rules.UPDATING]))[: SHORT + 1])
     waiting = with_status.filter(rows__state="awaiting").distinct()[:SHORT]
     context = {
         "live": rows_of(actor, selectors.views(live[:SHORT])),

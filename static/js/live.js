@@ -24,7 +24,7 @@
   const same = (part, html) => {
     const parsed = document.createElement("template");
     parsed.innerHTML = html;
-    return parsed.innerHTML === part.innerHTML;
+    return parsed.innerHTML.trim() === part.innerHTML.trim();
   };
 
   body.addEventListener("htmx:beforeRequest", (event) => {

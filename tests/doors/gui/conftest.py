@@ -55,14 +55,21 @@ class Person:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def get(self, name: str, *args: object, part: bool = False, **query: str) -> Seen:
-        return self._seen(self.client.get(_address(name, *args), query, headers=_headers(part)))
+    def get(self, door: str, /, *args: object, part: bool = False, **query: str) -> Seen:
+        return self._seen(self.client.get(_address(door, *args), query, headers=_headers(part)))
 
     def post(
-        self, name: str, *args: object, part: bool = False, changed: str = "", at: str = "/", **typed: object
+        self,
+        door: str,
+        /,
+        *args: object,
+        part: bool = False,
+        changed: str = "",
+        at: str = "/",
+        **typed: object,
     ) -> Seen:
         headers = _headers(part, at) | ({"HX-Trigger-Name": changed} if changed else {})
-        return self._seen(self.client.post(_address(name, *args), typed, headers=headers))
+        return self._seen(self.client.post(_address(door, *args), typed, headers=headers))
 
     def _seen(self, answer: Any) -> Seen:
         return Seen(
@@ -70,8 +77,8 @@ class Person:
         )
 
 
-def _address(name: str, *args: object) -> str:
-    return name if "/" in name else reverse(name, args=[getattr(each, "pk", each) for each in args])
+def _address(door: str, *args: object) -> str:
+    return door if "/" in door else reverse(door, args=[getattr(each, "pk", each) for each in args])
 
 
 def _headers(part: bool, at: str = "/") -> dict[str, str]:

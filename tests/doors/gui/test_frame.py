@@ -13,7 +13,7 @@ ELSEWHERE = re.compile(r'(?:src|href|action|hx-[a-z]+)="(?:https?:)?//')
 @pytest.fixture
 def every_page(world, owen):
     endpoint = world.everything()
-    yield [
+    return [
         owen.get("dashboard"),
         owen.get("projects"),
         owen.get("project-new"),

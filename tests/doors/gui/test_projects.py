@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from studio.projects.models import Project
+from tests.browser.world import NOW
 
 
 def test_no_project_yet_says_what_to_do_next(owen):
@@ -81,7 +82,7 @@ def test_more_than_a_page(owen, world):
             tenant=world.tenants["default"],
             owner=world.user("owen"),
             name=f"p{number:02}",
-            created_at="2026-11-07Z",
+            created_at=NOW,
         )
     first = owen.get("projects")
     assert ("p49" in first.text, "p50" in first.text) == (True, False)

@@ -1,0 +1,66 @@
+"""A web server over seeded rows, and people in front of it. What the console says is a failure at the end."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import BrowserContext, Page, Request
+
+from tests.browser.world import World
+
+
+@dataclass
+class Site:
+    """`site.page("owen")` is a fresh browser in which owen is signed in."""
+
+    url: str
+    world: World
+    open_context: Callable[..., BrowserContext]
+    console: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def page(self, name: str = "", *, at: str = "", **context: Any) -> Page:
+        browser = self.open_context(base_url=self.url, **context)
+        browser.set_default_timeout(10_000)
+        if name:
+            browser.add_cookies([{"name": "sessionid", "value": self._session(name), "url": self.url}])
+        page = browser.new_page()
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+        page.on("request", self._note)
+        if at:
+            page.goto(at)
+        return page
+
+    def _session(self, name: str) -> str:
+        client = Client()
+        client.force_login(self.world.user(name), backend="django.contrib.auth.backends.ModelBackend")
+        return client.cookies[django_settings.SESSION_COOKIE_NAME].value
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.console.append(text)
+
+    def _note(self, request: Request) -> None:
+        if not request.url.startswith((self.url, "data:")):
+            self.elsewhere.append(request.url)
+
+
+@pytest.fixture
+def site(chromium: Any, live_server: Any, settings: Any) -> Iterator[Site]:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    contexts: list[BrowserContext] = []
+
+    def open_context(**options: Any) -> BrowserContext:
+        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options))
+        return contexts[-1]
+
+    opened = Site(live_server.url, World(), open_context)
+    yield opened
+    for context in contexts:
+        context.close()
+    assert opened.console == []
+    assert opened.elsewhere == []

@@ -1,0 +1,113 @@
+"""Pages that keep themselves true, and say so when they cannot."""
+
+from playwright.sync_api import Page, expect
+
+from scheduler.models import Instance
+from scheduler.placing import place_pending
+
+
+def count_ticks(page: Page) -> None:
+    page.evaluate("window.ticks = 0; document.body.addEventListener('tick', () => { window.ticks += 1 })")
+
+
+def wait_for_tick(page: Page) -> None:
+    page.evaluate(
+        "new Promise(heard => document.body.addEventListener('tick', () => heard(), { once: true }))"
+    )
+
+
+def test_rows_refresh_themselves(site):
+    endpoint = site.world.placed()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    expect(page.locator("tbody .badge")).to_have_text("Setting Up")
+    Instance.objects.update(state="ready")
+    expect(page.locator("tbody .badge")).to_have_text("Live", timeout=4000)
+
+
+def test_from_setting_up_to_live_in_the_window(site):
+    endpoint = site.world.endpoint()
+    page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
+    expect(page.get_by_text("Setting Up · 0 of 1 instance")).to_be_visible()
+    place_pending("SN40L")
+    expect(page.get_by_text("placed on sn40l-1")).to_be_visible()
+    Instance.objects.update(state="starting", progress={"phase": "loading", "done": 9, "total": 20})
+    expect(page.get_by_text("loading 45 %")).to_be_visible()
+    Instance.objects.update(state="ready")
+    expect(page.get_by_text("Live · 1 of 1 instance")).to_be_visible()
+
+
+def test_nothing_jumps_while_nothing_changes(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
+    page.evaluate("window.kept = document.querySelector('#live h1')")
+    with page.expect_response("**?part=live"):
+        pass
+    with page.expect_response("**?part=live"):
+        pass
+    assert page.evaluate("window.kept.isConnected")
+
+
+def test_an_open_menu_stays_open_when_rows_change(site):
+    endpoint = site.world.placed()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    page.get_by_role("button", name="Actions for hello").click()
+    Instance.objects.update(state="ready")
+    for _ in range(2):
+        with page.expect_response(f"**/projects/{endpoint.project_id}/"):
+            pass
+    expect(page.get_by_role("link", name="View")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("tbody .badge")).to_have_text("Live", timeout=4000)
+
+
+def test_nothing_is_asked_while_nobody_looks_or_a_dialog_is_open(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    count_ticks(page)
+    wait_for_tick(page)
+    page.evaluate("Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })")
+    before = page.evaluate("window.ticks")
+    page.wait_for_timeout(2000)
+    assert page.evaluate("window.ticks") == before
+    page.evaluate("delete document.hidden")
+    wait_for_tick(page)
+    page.click("#new-endpoint")
+    page.wait_for_selector("dialog[open]")
+    before = page.evaluate("window.ticks")
+    page.wait_for_timeout(2000)
+    assert page.evaluate("window.ticks") == before
+
+
+def test_a_lost_connection_is_said_and_mends_itself(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    page.context.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.locator("#offline")).to_be_hidden()
+    site.console.clear()
+
+
+def test_an_expired_sign_in_is_said_and_leads_back(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    page.context.clear_cookies()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    expect(page.get_by_role("row", name="hello Live")).to_be_visible()
+    page.get_by_role("link", name="Sign in again").click()
+    page.wait_for_url(f"**/sign-in/?next=/projects/{endpoint.project_id}/")
+    site.console.clear()
+
+
+def test_what_somebody_else_deleted_is_said_once(site):
+    endpoint = site.world.endpoint()
+    page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
+    Instance.objects.all().delete()
+    endpoint.api_keys.all().delete()
+    endpoint.delete()
+    expect(page.get_by_text("There is no endpoint")).to_be_visible()
+    count_ticks(page)
+    wait_for_tick(page)
+    wait_for_tick(page)
+    expect(page.get_by_text("There is no endpoint")).to_have_count(1)
+    site.console.clear()
