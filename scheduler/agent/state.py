@@ -241,14 +241,16 @@ def end_all(path: Path, seconds: float) -> None:
     for record in keepers(path):
         record.kill()
     _wait(lambda: not keepers(path), 5.0)
-    _kill_left_behind(path)
+    _wait(lambda: _none_left_behind(path), 5.0)
 
 
-def _kill_left_behind(path: Path) -> None:
-    """What servers started in sessions of their own."""
-    with suppress(FileNotFoundError):
-        for pid, start, _, _ in procs.marked((path / "marker").read_text()):
-            procs.send(pid, start, signal.SIGKILL)
+def _none_left_behind(path: Path) -> bool:
+    """Kills what servers started in sessions of their own; whether there was nothing of the kind."""
+    marker = path / "marker"
+    left = list(procs.marked(marker.read_text())) if marker.exists() else []
+    for pid, start, _, _ in left:
+        procs.send(pid, start, signal.SIGKILL)
+    return not left
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> None:

@@ -1,5 +1,6 @@
 """A node for a test: a real agent process, and control's side of its two registers."""
 
+import functools
 import json
 import os
 import signal
@@ -16,7 +17,11 @@ from celery import Celery
 from scheduler import registers, wire
 from scheduler.agent import procs
 from studio import seal
-from tests.support.waiting import eventually
+from tests.support import waiting
+
+# A start costs a second of a core, and the tests of the whole project share the machine.
+PATIENCE = 45.0
+eventually = functools.partial(waiting.eventually, timeout=PATIENCE)
 
 FAKE = Path(__file__).parent / "fake_server.py"
 TOKEN = "join-token-of-the-test-node"
@@ -154,14 +159,14 @@ class Node:
         assert found, f"{id} is not in the report"
         return found[0]
 
-    def until(self, id: str, *states: str, timeout: float = 10.0) -> wire.Seen:
+    def until(self, id: str, *states: str) -> wire.Seen:
         def there() -> wire.Seen | None:
             seen = self.seen(id)
             assert seen.state in states, seen
             return seen
 
         try:
-            return eventually(there, timeout=timeout, what=f"{id} is {'/'.join(states)}")
+            return eventually(there, what=f"{id} is {'/'.join(states)}")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()[-3000:]}") from None
 

