@@ -14,7 +14,6 @@ from endpoints.selectors import EndpointView, InstanceView
 from scheduler import selectors as machines
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
-from studio.hub.rules import RDUS_PARAM
 from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
 from studio.projects import selectors as projects
 from studio.tenants.rules import Actor
@@ -232,24 +231,15 @@ def _named(actor: Actor, endpoint: str, project: str | None) -> Endpoint:
 
 
 def _spec(actor: Actor, wish: Wish, name: str = "", description: str = "") -> services.Spec:
-    parameters = _parameters(wish.hyperparams or {})
     return services.Spec(
         name=name,
         description=description,
         model=wish.model_checkpoint,
         model_version=wish.model_version,
-        arch=wish.rdu_arch or _recommended(actor, wish.model_checkpoint, parameters),
+        arch=wish.rdu_arch or "",
         instances=wish.instances,
-        parameters=parameters,
+        parameters=_parameters(wish.hyperparams or {}),
     )
-
-
-def _recommended(actor: Actor, model: str, parameters: dict[str, Any]) -> str:
-    """The generation when none is named, also one without nodes yet; a dash when the model has none."""
-    options = hub.options_of(hub.model_named(actor, model))
-    rdus = str(parameters.get(RDUS_PARAM, ""))
-    best = machines.recommended(options, int(rdus) if rdus.isdecimal() else None)
-    return best or next((option.generation_id for option in options), "-")
 
 
 def _parameters(given: Hyperparams) -> dict[str, Any]:

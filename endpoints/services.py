@@ -11,11 +11,12 @@ from apikeys.services import mint_first_key
 from endpoints import rollouts, routing, selectors
 from endpoints.models import Endpoint
 from endpoints.rules import read_instances
+from scheduler import selectors as machines
 from studio.audit.services import record
 from studio.errors import Conflict, invalid_field
 from studio.hub import selectors as hub
 from studio.hub.models import DeployOption, Model, ModelVersion
-from studio.hub.rules import MOST_RDUS, clean_parameters, rdus_of
+from studio.hub.rules import MOST_RDUS, RDUS_PARAM, clean_parameters, rdus_of
 from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.tenants.rules import Actor, clean_name, clean_text, leading_role, require
@@ -44,7 +45,7 @@ class Plan:
     version: ModelVersion
     option: DeployOption
     min_width: int
-    instances: int
+    instances: int  # 0: to be created stopped
     rdus: int
     parameters: dict[str, Any]
 
@@ -69,9 +70,7 @@ def read_spec(actor: Actor, spec: Spec) -> Plan:
     model = hub.model_named(actor, spec.model)
     if spec.app and spec.app.lower() not in (model.app.name.lower(), str(model.app_id)):
         raise invalid_field("ml_app", f"{model.name} belongs to the ML App {model.app.name}.")
-    if not spec.arch.strip():
-        raise invalid_field("rdu_arch", "Select an RDU generation.")
-    option, min_width = hub.option_for(model, spec.arch)
+    option, min_width = hub.option_for(model, spec.arch.strip() or _recommended(model, spec.parameters))
     parameters = clean_parameters(spec.parameters, option.params)
     rdus = rdus_of(parameters, option.rdus)
     if rdus > MOST_RDUS:
@@ -81,7 +80,7 @@ def read_spec(actor: Actor, spec: Spec) -> Plan:
         version=hub.version_of(model, spec.model_version),
         option=option,
         min_width=min_width,
-        instances=read_instances(spec.instances),
+        instances=read_instances(spec.instances, least=0),
         rdus=rdus,
         parameters=parameters,
     )
@@ -107,7 +106,8 @@ def create_endpoint(*, actor: Actor, project: Project, spec: Spec, now: datetime
         model_version=plan.version,
         runtime_version=hub.newest_runtime(),
         generation_id=plan.option.generation_id,
-        instances=plan.instances,
+        instances=plan.instances or 1,
+        desired=Endpoint.Desired.RUNNING if plan.instances else Endpoint.Desired.STOPPED,
         rdus=plan.rdus,
         min_width=plan.min_width,
         parameters=plan.parameters,
@@ -122,8 +122,10 @@ def create_endpoint(*, actor: Actor, project: Project, spec: Spec, now: datetime
 
 @unit_of_work
 def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: datetime) -> Endpoint:
-    """Change the wish. A description touches nothing that runs; instances add or drain the difference; the
-    rest rolls. Raises `Conflict` when somebody changed it since `edit.spec_version`.
+    """Change the wish. A description touches nothing that runs; instances add or drain the difference (0 stops
+    it, more starts a stopped one); the rest rolls.
+
+    Raises `Conflict` when somebody changed it since `edit.spec_version`.
     """
     facts = selectors.facts(actor, endpoint)
     require(actor, "endpoint.run", facts, thing="endpoint")
@@ -194,13 +196,23 @@ def _wish(actor: Actor, verb: str, endpoint: Endpoint, desired: str, now: dateti
     return _fresh(endpoint)
 
 
+def _recommended(model: Model, parameters: Mapping[str, Any]) -> str:
+    """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
+    options = hub.options_of(model)
+    rdus = str(parameters.get(RDUS_PARAM, ""))
+    best = machines.recommended(options, int(rdus) if rdus.isdecimal() else None)
+    return best or next((option.generation_id for option in options), "")
+
+
 def _read_edit(actor: Actor, endpoint: Endpoint, edit: Edit) -> dict[str, Any]:
     """The columns that change, with their new values."""
     wanted: dict[str, Any] = {}
     if edit.description is not None:
         wanted["description"] = clean_text("description", edit.description, 500)
     if edit.instances is not None:
-        wanted["instances"] = read_instances(edit.instances)
+        number = read_instances(edit.instances, least=0)
+        wanted["desired"] = Endpoint.Desired.RUNNING if number else Endpoint.Desired.STOPPED
+        wanted["instances"] = number or endpoint.instances
     if (edit.model, edit.model_version, edit.arch, edit.parameters) != (None, None, None, None):
         wanted |= _read_config(actor, endpoint, edit)
     return {name: value for name, value in wanted.items() if getattr(endpoint, name) != value}

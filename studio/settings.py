@@ -1,5 +1,6 @@
 """Django's settings. What an operator may choose comes from the environment; the rest is decided here."""
 
+import sys
 from pathlib import Path
 
 import environ
@@ -137,7 +138,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # forms and management bodies; ch
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = env.text("STUDIO_STATIC_ROOT") or None  # for a web server that serves files by itself
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
@@ -164,6 +165,7 @@ structlog.configure(
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),
     ],
+    logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),  # standard output belongs to commands
     cache_logger_on_first_use=True,
 )
 LOGGING = {
