@@ -119,9 +119,12 @@ class Oracle:
     def keeper_of(self, endpoint: str) -> Process:
         return self._process_of(endpoint, is_keeper=True)
 
+    def processes_of(self, endpoint: str) -> list[Process]:
+        rows = {row.id for row in self.instances(endpoint)}
+        return [process for process in self.processes() if process.instance in rows]
+
     def _process_of(self, endpoint: str, *, is_keeper: bool) -> Process:
-        (row,) = self.instances(endpoint)
-        (process,) = [p for p in self.processes() if p.instance == row.id and p.is_keeper == is_keeper]
+        (process,) = [each for each in self.processes_of(endpoint) if each.is_keeper == is_keeper]
         return process
 
     # --- what must hold when everything has come to rest -------------------------------------------------
