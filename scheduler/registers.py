@@ -5,6 +5,7 @@ what stands there. A node that was away for a day finds one wish, and control fi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -62,13 +63,13 @@ def holder_key(node: str) -> str:
 
 
 def put_wish(broker: "redis.Redis", node: str, number: int, body: bytes) -> Standing:
-    taken, standing = broker.eval(PUT_WISH, 1, wish_key(node), number, body, KEEP_SECONDS)  # type: ignore[misc]
+    taken, standing = broker.eval(PUT_WISH, 1, wish_key(node), number, body, KEEP_SECONDS)
     return Standing(taken == 1, int(standing))
 
 
 def put_report(broker: "redis.Redis", node: str, agent: str, number: int, body: bytes) -> Standing:
     """Raises `HeldByAnother` when a different agent has joined this node."""
-    taken, standing = broker.eval(  # type: ignore[misc]
+    taken, standing = broker.eval(
         PUT_REPORT, 3, report_key(node), holder_key(node), CHANGED, number, body, KEEP_SECONDS, agent, node
     )
     if taken == -1:
@@ -118,6 +119,6 @@ def forget(broker: "redis.Redis", node: str) -> None:
     broker.delete(wish_key(node), report_key(node), holder_key(node))
 
 
-def _read(pair: object) -> tuple[int, bytes] | None:
-    number, body = pair  # type: ignore[misc]
+def _read(pair: Any) -> tuple[int, bytes] | None:
+    number, body = pair
     return (int(number), body) if number is not None else None

@@ -232,7 +232,7 @@ WAITING_SENTENCES: Final = {
 
 def waits_for_room(reason: Mapping[str, Any] | None) -> bool:
     """Whether the release of RDUs by the same endpoint could help."""
-    return bool(reason) and reason.get("code") in ("none_free", "fragmented")
+    return reason is not None and reason.get("code") in ("none_free", "fragmented")
 
 
 def in_queue(position: int | None) -> str:

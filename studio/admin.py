@@ -17,7 +17,7 @@ admin.site.site_header = admin.site.site_title = "Studio administration"
 admin.site.index_title = "What there is"
 
 
-class Shown(admin.ModelAdmin):  # type: ignore[type-arg]
+class Shown(admin.ModelAdmin):
     """Searchable and linked, never written from here."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

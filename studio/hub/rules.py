@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 
 from studio.errors import Invalid, invalid_field
 
@@ -41,14 +41,14 @@ def clean_parameters(given: Mapping[str, Any], allowed: Iterable[Mapping[str, An
         raise invalid_field(
             f"hyperparams.{unknown[0]}", f"There is no parameter {unknown[0]!r}; there are: {names}."
         )
-    return {
-        name: _read(name, given[name], field) if _is_given(given, name) else field.get("default")
-        for name, field in fields.items()
-    }
+    return {name: _given_or_default(name, given, field) for name, field in fields.items()}
 
 
-def _is_given(given: Mapping[str, Any], name: str) -> bool:
-    return name in given and given[name] is not None and str(given[name]).strip() != ""
+def _given_or_default(name: str, given: Mapping[str, Any], field: Mapping[str, Any]) -> Parameter:
+    value = given.get(name)
+    if value is None or not str(value).strip():
+        return cast(Parameter, field.get("default", ""))
+    return _read(name, value, field)
 
 
 def _read(name: str, value: Any, field: Mapping[str, Any]) -> Parameter:
