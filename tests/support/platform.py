@@ -46,6 +46,12 @@ class Platform:
     def first_run(self) -> dict[str, Any]:
         return json.loads((self.folder / "first-run.json").read_text())
 
+    def greeted(self) -> bool:
+        """Raises RuntimeError with what was printed when it ended instead."""
+        if self._running().poll() is not None:
+            raise RuntimeError(f"`up` ended with code {self._running().returncode}:\n{self.output}")
+        return "Studio runs at " in self.output
+
     def processes(self) -> dict[str, int]:
         """Name → pid of everything that runs now, without the supervisor."""
         recorded = json.loads((self.folder / "run" / "processes.json").read_text())
@@ -72,10 +78,10 @@ class Platform:
     # --- what is done to it -----------------------------------------------------------------------------
 
     def start(self, seconds: float = START_SECONDS) -> "Platform":
-        """Returns once the greeting is printed; raises AssertionError with what was printed instead."""
+        """Returns once the greeting is printed; raises with what was printed when it ends or is late."""
         begun = time.monotonic()
         self.launch()
-        eventually(self._greeted, timeout=seconds, what="the platform greets")
+        eventually(self.greeted, timeout=seconds, what="the platform greets")
         self.seconds_to_start = time.monotonic() - begun
         return self
 
@@ -124,11 +130,6 @@ class Platform:
     def _running(self) -> subprocess.Popen[bytes]:
         assert self.process is not None, "the platform was not started"
         return self.process
-
-    def _greeted(self) -> bool:
-        if self._running().poll() is not None:
-            raise RuntimeError(f"`up` ended with code {self._running().returncode}:\n{self.output}")
-        return "Studio runs at " in self.output
 
 
 @contextlib.contextmanager
