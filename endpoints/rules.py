@@ -111,6 +111,7 @@ def next_step(*, desired: str, wanted: int, config: int, parts: Sequence[Part]) 
     What stands on a node that is to be emptied counts as outdated, but never makes room: it serves until
     its replacement does.
     """
+    parts = sorted(parts, key=lambda part: (part.ordinal, part.id))
     present = [part for part in parts if part.state in REMOVE_FIRST]
     if desired != "running":
         return Step(ends=tuple(part.id for part in present))
@@ -132,10 +133,11 @@ def _openings(wanted: int, config: int, current: Sequence[Part], parts: Sequence
     replaced = {part.replaces for part in parts if part.replaces and part.state != "stopped"}
     taken = {part.ordinal for part in current}
     lost = [part for part in parts if part.state == "lost" and part.id not in replaced]
-    openings = [Opening(part.ordinal, part.id, "move") for part in lost if part.ordinal not in taken][
-        :missing
-    ]
-    taken |= {opening.ordinal for opening in openings}
+    openings: list[Opening] = []
+    for part in lost:
+        if len(openings) < missing and part.ordinal not in taken:
+            openings.append(Opening(part.ordinal, part.id, "move"))
+            taken.add(part.ordinal)
     free = (number for number in range(1, wanted + len(taken) + 1) if number not in taken)
     cause = "create" if config == 1 else "rollout"
     return openings + [Opening(next(free), None, cause) for _ in range(missing - len(openings))]

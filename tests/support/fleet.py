@@ -4,6 +4,7 @@ They follow `scheduler.agent.reconcile` in small. A "process" is an entry that h
 an error of whoever wished it, and raise at once.
 """
 
+import platform
 from dataclasses import dataclass, field
 
 import redis
@@ -43,7 +44,7 @@ class Agent:
     node: str
     token: str
     id: str = ""
-    machine: str = "here"
+    machine: str = field(default_factory=platform.node)
     boot: int = 1
     seq: int = 0
     away: bool = False
