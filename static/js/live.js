@@ -6,7 +6,8 @@
   const signedOut = document.getElementById("signed-out");
   let beats = 0;
 
-  const resting = () => document.hidden || document.querySelector("dialog[open]") || !signedOut.hidden;
+  const shown = (strip) => strip.matches(":popover-open");
+  const resting = () => document.hidden || document.querySelector("dialog[open]") || shown(signedOut);
   const beat = () => {
     if (resting()) return;
     htmx.trigger(body, "tick");
@@ -36,11 +37,14 @@
     if (inUse(target) || same(target, event.detail.serverResponse)) event.detail.shouldSwap = false;
   });
 
-  // The connection, and the sign-in
+  // The connection, and the sign-in. A request that a newer one replaced has failed nobody
+  for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+    body.addEventListener(failure, () => { offline.togglePopover(true); });
+  }
   body.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr.status;
-    offline.hidden = status > 0 && status < 500;
+    if (status) offline.togglePopover(status >= 500);
     if (status === 404 && event.detail.elt.matches("[data-live]")) event.detail.elt.dataset.gone = "";
   });
-  body.addEventListener("signed-out", () => { signedOut.hidden = false; });
+  body.addEventListener("signed-out", () => { signedOut.togglePopover(true); });
 })();

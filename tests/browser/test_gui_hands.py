@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from endpoints.models import Endpoint
 from scheduler.models import Instance
+from studio.projects.models import Project
 from tests.browser.world import PASSWORD
 
 RDUS = "[name='hyperparams.model_parallel_rdus']"
@@ -136,6 +137,30 @@ def test_stop_from_the_menu_by_keyboard(site, project):
     assert focused(page) == f"more-{endpoint.pk}"
 
 
+def test_restart_needs_no_question(site):
+    endpoint = site.world.everything()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    page.get_by_role("button", name="Actions for broken").click()
+    page.get_by_role("link", name="Restart").click()
+    expect(page.get_by_text("Endpoint broken is restarting.")).to_be_visible()
+    expect(page.get_by_role("row", name="broken").locator(".badge")).not_to_have_text("Failed")
+
+
+def test_a_refusal_in_a_dialog_is_seen_above_it(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
+    page.get_by_role("button", name="Actions for hello").click()
+    page.get_by_role("link", name="Stop").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    Endpoint.objects.update(owner=site.world.user("oskar"))
+    Project.objects.update(owner=site.world.user("oskar"))
+    page.get_by_role("button", name="Continue").click()
+    notice = page.locator("#notices .notice")
+    expect(notice).to_contain_text("There is no endpoint")
+    assert page.locator("#notices").evaluate("shelf => shelf.matches(':popover-open')")
+    site.console.clear()
+
+
 def test_cancel_does_nothing(site, project):
     endpoint = site.world.live()
     page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
@@ -161,7 +186,7 @@ def test_everything_works_without_javascript(site, project):
     page.get_by_role("link", name="chat").click()
     for deed, button, outcome in (
         ("Stop", "Continue", "is stopping"),
-        ("Restart", "Continue", "is restarting"),
+        ("Restart", "Restart", "is restarting"),
         ("Delete", "Yes", "was deleted"),
     ):
         page.get_by_role("button", name="Actions for chat").click()

@@ -111,3 +111,18 @@ def test_what_somebody_else_deleted_is_said_once(site):
     wait_for_tick(page)
     expect(page.get_by_text("There is no endpoint")).to_have_count(1)
     site.console.clear()
+
+
+def test_fast_typing_is_no_lost_connection(site):
+    page = site.page("owen", at=f"/projects/{site.world.project.pk}/")
+    page.evaluate(
+        "document.getElementById('offline').addEventListener('toggle', () => { window.complained = true })"
+    )
+    page.click("#new-endpoint")
+    page.get_by_label("Select model").select_option(label="Help")
+    page.get_by_label("RDU generation").select_option("SN30")
+    for number in ("2", "3", "44"):
+        page.get_by_label("Number of instances").fill(number)
+        page.wait_for_timeout(270)  # just when the preview is asked for
+    expect(page.locator("#part-statement")).to_contain_text("44 for all 44")
+    assert page.evaluate("window.complained") is None
