@@ -91,7 +91,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "resources.see": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
     "node.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=YES),
     "audit.tenant": _row(YES, YES, NO, NO, NO, NO, HIDDEN),
-    "audit.all": _row(YES, NO, NO, NO, NO, NO, NO),
+    "audit.all": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
     "platform_key.own": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
 }
 
