@@ -1,4 +1,4 @@
-"""The control worker: `celery -A studio worker` and its beat.
+"""The control worker: `celery -A studio.celery worker`. What it sweeps is asked for by `studio.beat`.
 
 Tasks are short, safe to run twice, and take ids. The worker's own connection may block (it waits for
 work); what it sends goes through `studio.enqueue` with its short timeouts.
@@ -8,13 +8,12 @@ import os
 import sys
 
 from celery import Celery
-from celery.signals import beat_init, task_prerun, worker_ready
+from celery.signals import task_prerun, worker_ready
 
 from studio import env
+from studio.beat import announce
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
-
-QUEUES = ("placement", "driving", "reports")
 
 app = Celery("studio", broker=env.broker_url())
 app.conf.update(
@@ -36,23 +35,6 @@ app.conf.update(
         "visibility_timeout": 120,
         "health_check_interval": 5,
     },
-    beat_schedule={
-        "listen": {
-            "task": "scheduler.tasks.listen",
-            "schedule": 2.0,
-            "options": {"queue": "reports", "expires": 4},
-        },
-        "mend": {
-            "task": "scheduler.tasks.mend",
-            "schedule": 2.0,
-            "options": {"queue": "driving", "expires": 4},
-        },
-        "settle": {
-            "task": "endpoints.tasks.settle",
-            "schedule": 5.0,
-            "options": {"queue": "driving", "expires": 10},
-        },
-    },
 )
 
 
@@ -73,11 +55,4 @@ def _publish(**_: object) -> None:
     Publisher().start()
 
 
-@worker_ready.connect
-@beat_init.connect
-def _announce(**_: object) -> None:
-    """The supervisor waits for this file, not for a sleep."""
-    ready = env.text("STUDIO_READY_FILE")
-    if ready:
-        with open(ready, "w") as file:
-            file.write(str(os.getpid()))
+worker_ready.connect(announce)

@@ -80,12 +80,16 @@ def _control(folder: Folder, base: Mapping[str, str]) -> list[Program]:
     ]
     # The schedule is three sweeps of a few seconds: nothing of it is worth a file that a kill may tear.
     beat = ["beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING"]
-    return [_celery(folder, base, "control", worker), _celery(folder, base, "beat", beat)]
+    bare = _without(base, SECRETS | OF_DJANGO)
+    return [
+        _celery(folder, base, "control", "studio.celery", worker),
+        _celery(folder, bare, "beat", "studio.beat", beat),
+    ]
 
 
-def _celery(folder: Folder, base: Mapping[str, str], name: str, words: list[str]) -> Program:
+def _celery(folder: Folder, base: Mapping[str, str], name: str, app: str, words: list[str]) -> Program:
     ready = folder.ready_file(name)
-    argv = [sys.executable, "-m", "celery", "-A", "studio.celery", *words]
+    argv = [sys.executable, "-m", "celery", "-A", app, *words]
     return Program(
         name, argv, {**base, "STUDIO_READY_FILE": str(ready)}, lambda pid: health.says_ready(ready, pid)
     )

@@ -17,18 +17,9 @@ from tests.support.platform import ROOT, free_port
 from tests.support.waiting import eventually
 
 WEB = [sys.executable, "-m", "uvicorn", "studio.asgi:application", "--lifespan", "off", "--no-access-log"]
-CELERY = [sys.executable, "-m", "celery", "-A", "studio.celery"]
-WORKER = [
-    *CELERY,
-    "worker",
-    "-Q",
-    "placement,driving,reports",
-    "-P",
-    "threads",
-    "-c",
-    "4",
-    "--without-mingle",
-]
+CELERY = [sys.executable, "-m", "celery", "-A"]
+WORKER = [*CELERY, "studio.celery", "worker", "-Q", "placement,driving,reports", "-P", "threads", "-c", "4"]
+BEAT = [*CELERY, "studio.beat", "beat", "--scheduler", "celery.beat:Scheduler"]
 
 
 class Services:
@@ -67,7 +58,7 @@ class Services:
         socket = str(self.folder / "web.sock")
         self.start("web", [*WEB, "--uds", socket])
         self.start("control", WORKER)
-        self.start("beat", [*CELERY, "beat", "--scheduler", "celery.beat:Scheduler"])
+        self.start("beat", BEAT)
         self.start("gateway", [sys.executable, "-m", "endpoints.gateway"], STUDIO_WEB_SOCKET=socket)
         eventually(lambda: self.answers("/readyz"), timeout=60, what="the gateway has its routes")
         eventually(lambda: self.answers("/sign-in/"), timeout=60, what="web answers through the gateway")
