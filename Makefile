@@ -6,7 +6,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check lock train browser-all clean
+.PHONY: help up test check soak lock train browser-all clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,9 @@ check: $(DEV) ## formatting, lint, types, import floors, migrations, settings
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run
 	$(VENV)/bin/python manage.py check
+
+soak: $(DEV) ## every kind of process killed and frozen at every moment (half an hour)
+	$(VENV)/bin/pytest -m soak tests/journeys
 
 browser-all: $(DEV) ## every browser test
 	$(VENV)/bin/pytest tests/browser

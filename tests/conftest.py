@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         _mark_alone(item)
         _mark_database(item)
+    if "soak" not in config.option.markexpr:
+        _leave_to_soak(config, items)
     if not on_postgres():
         _leave_to_postgres(config, items)
     alone.put_last(items)
@@ -48,6 +50,13 @@ def _mark_database(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.django_db)
     if item.get_closest_marker("django_db") and not alone.needs_the_machine(item):
         item.add_marker(pytest.mark.db)
+
+
+def _leave_to_soak(config: pytest.Config, items: list[pytest.Item]) -> None:
+    longer = [item for item in items if item.get_closest_marker("soak")]
+    if longer:
+        items[:] = [item for item in items if item not in longer]
+        config.hook.pytest_deselected(items=longer)
 
 
 def _leave_to_postgres(config: pytest.Config, items: list[pytest.Item]) -> None:

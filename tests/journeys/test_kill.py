@@ -83,7 +83,7 @@ def test_everything_converges_when_a_process_dies_or_stands_still(
         assert server.lives(), "a model server was touched"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("how", ["kill", "freeze"])
 @pytest.mark.parametrize("kind", KINDS)
