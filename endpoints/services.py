@@ -220,7 +220,7 @@ def _read_edit(actor: Actor, endpoint: Endpoint, edit: Edit) -> dict[str, Any]:
 
 def _read_config(actor: Actor, endpoint: Endpoint, edit: Edit) -> dict[str, Any]:
     present = endpoint.model_version.model
-    same_model = edit.model is None
+    same_model = edit.model is None or hub.model_named(actor, edit.model) == present
     plan = read_spec(
         actor,
         Spec(
