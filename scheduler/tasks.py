@@ -32,23 +32,14 @@ def take_reports() -> None:
         log.warning("reports not read", error=type(error).__name__)
 
 
-@shared_task(name="scheduler.tasks.listen")
-def listen() -> None:
+@shared_task(name="scheduler.tasks.watch")
+def watch() -> None:
+    """The sweep: one message for both halves, since most of what an idle platform costs is messages."""
     now = datetime.now(UTC)
-    if not listening.claim_sweep("listen", listening.LISTEN_EVERY * 0.75, now):
+    if not listening.claim_sweep("watch", listening.LISTEN_EVERY * 0.75, now):
         return
-    try:
-        listening.listen(now)
-    except redis.RedisError as error:
-        log.warning("not listening", error=type(error).__name__)
-
-
-@shared_task(name="scheduler.tasks.mend")
-def mend() -> None:
-    now = datetime.now(UTC)
-    if not listening.claim_sweep("mend", 1.5, now):
-        return
-    try:
-        listening.mend(now)
-    except redis.RedisError as error:
-        log.warning("not mending", error=type(error).__name__)
+    for part in (listening.listen, listening.mend):
+        try:
+            part(now)
+        except redis.RedisError as error:
+            log.warning("not watching", part=part.__name__, error=type(error).__name__)
