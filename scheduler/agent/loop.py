@@ -277,6 +277,9 @@ class Agent:
         if wish.agent and wish.agent != self.id:
             self._bar("wish", f"The wish for node {self.settings.node} is meant for another agent.")
             return
+        if wish.refusal:
+            self._bar("wish", wish.refusal)
+            return
         self._unbar("wish")
         newest = self.wish or self.kept
         if newest and wish.number < newest.number:
