@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 from endpoints import rules, selectors
 from endpoints.views.shown import Happening, Pool, rows_of
 from scheduler import selectors as scheduler
+from scheduler.models import Instance
 from studio import htmx
 from studio.audit.models import Event
 from studio.projects import selectors as projects
@@ -18,9 +19,10 @@ SHORT = 8  # rows of each list
 @require_safe
 def dashboard(request: htmx.Request) -> HttpResponse:
     actor = request.actor
-    with_status = selectors.with_status(selectors.in_tenant(actor))
-    live = list(with_status.filter(Q(status_word__in=[rules.LIVE, rules.UPDATING]))[: SHORT + 1])
-    waiting = with_status.filter(rows__state="awaiting").distinct()[:SHORT]
+    here = selectors.in_tenant(actor)
+    answering = Q(status_word__in=[rules.LIVE, rules.UPDATING])
+    live = list(selectors.with_status(here).filter(answering)[: SHORT + 1])
+    waiting = here.filter(pk__in=Instance.objects.filter(state="awaiting").values("endpoint"))[:SHORT]
     context = {
         "live": rows_of(actor, selectors.views(live[:SHORT])),
         "live_more": len(live) > SHORT,

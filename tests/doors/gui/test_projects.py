@@ -100,4 +100,4 @@ def test_a_longer_table_takes_no_more_queries(owen, world):
     few = queries()
     for number in range(5):
         world.live(f"more-{number}")
-    assert queries() == few
+    assert queries() == few > 5

@@ -106,7 +106,7 @@ def test_many_instances_take_no_more_queries(owen, world):
         return len(captured)
 
     one, many = world.live("one"), world.live("many", instances=12)
-    assert queries(many) == queries(one)
+    assert queries(many) == queries(one) > 5
 
 
 @pytest.mark.parametrize(
