@@ -55,10 +55,10 @@ class Cast:
             raise AttributeError(name)
         return actor_of(self.users[name])
 
-    def project_of(self, name: str, **facts: Any) -> Project:
-        owner = self.users[name]
-        facts.setdefault("name", f"project {self._number()}")
-        return Project.objects.create(owner=owner, tenant=owner.default_tenant, **facts)
+    def project_of(self, owner_name: str, **facts: Any) -> Project:
+        owner = self.users[owner_name]
+        wanted = {"name": f"project {self._number()}"} | facts
+        return Project.objects.create(owner=owner, tenant=owner.default_tenant, **wanted)
 
     def endpoint(self, *, by: str = "owen", project: Project | None = None, **spec: Any) -> Endpoint:
         """Through the service, with the First Key and waiting instances."""
