@@ -6,7 +6,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check soak lock train browser-all clean
+.PHONY: help up test check bench clients fuzz soak browser-all lock train clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,18 @@ check: $(DEV) ## formatting, lint, types, import floors, migrations, settings
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run
 	$(VENV)/bin/python manage.py check
+
+TRACE ?=
+bench: $(DEV) ## figures as ratios within one run; TRACE=<folder of *-nodes.csv, *-requests.csv> replays a trace too
+	$(VENV)/bin/python -m tests.bench.idle
+	@for nodes in $(wildcard $(TRACE)/*-nodes.csv); do \
+	  $(VENV)/bin/python -m tests.bench.placement $$nodes $${nodes%-nodes.csv}-requests.csv --scale 1.5; done
+
+clients: $(DEV) ## real clients against the gateway and a running endpoint
+	$(VENV)/bin/pytest tests/gateway/test_openai.py tests/journeys/test_first_hour.py
+
+fuzz: $(DEV) ## the property tests with twenty times as many examples
+	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/db/test_whole_control.py
 
 soak: $(DEV) ## every kind of process killed and frozen at every moment (half an hour)
 	$(VENV)/bin/pytest -m soak tests/journeys

@@ -52,13 +52,14 @@ def prepare(base: Mapping[str, str]) -> Program:
 
 
 def with_database(folder: Folder, base: Mapping[str, str]) -> list[Program]:
-    return [_web(folder, base), *_control(folder, base)]
+    return [_web(folder, base), _control(folder, base)]
 
 
 def without_database(folder: Folder, base: Mapping[str, str]) -> list[Program]:
-    """The gateway, and an agent for each node whose join token lies here."""
+    """The gateway, the beat, and an agent for each node whose join token lies here."""
     bare = _without(base, SECRETS | OF_DJANGO)
-    return [_gateway(folder, base), *(_agent(folder, node, bare) for node in folder.node_folders())]
+    agents = [_agent(folder, node, bare) for node in folder.node_folders()]
+    return [_gateway(folder, base), _beat(folder, bare), *agents]
 
 
 def _web(folder: Folder, base: Mapping[str, str]) -> Program:
@@ -73,18 +74,18 @@ def _web(folder: Folder, base: Mapping[str, str]) -> Program:
     return Program("web", argv, base, lambda pid: health.web_answers(folder.web_socket, env.public_url()))
 
 
-def _control(folder: Folder, base: Mapping[str, str]) -> list[Program]:
-    worker = [
+def _control(folder: Folder, base: Mapping[str, str]) -> Program:
+    words = [
         *("worker", "--queues", QUEUES, "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
-    # The schedule is three sweeps of a few seconds: nothing of it is worth a file that a kill may tear.
-    beat = ["beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING"]
-    bare = _without(base, SECRETS | OF_DJANGO)
-    return [
-        _celery(folder, base, "control", "studio.celery", worker),
-        _celery(folder, bare, "beat", "studio.beat", beat),
-    ]
+    return _celery(folder, base, "control", "studio.celery", words)
+
+
+def _beat(folder: Folder, base: Mapping[str, str]) -> Program:
+    # The schedule is a few sweeps of some seconds: nothing of it is worth a file that a kill may tear.
+    words = ["beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING"]
+    return _celery(folder, base, "beat", "studio.beat", words)
 
 
 def _celery(folder: Folder, base: Mapping[str, str], name: str, app: str, words: list[str]) -> Program:

@@ -21,6 +21,7 @@ from scheduler.agent.reconcile import (
     reconcile,
 )  # fmt: skip
 from tests.agent.node import wished
+from tests.support.effort import examples
 
 IDS = ["a", "b", "c"]
 LIVES = ["up", "draining", "ending", "exited", "stopped"]
@@ -49,7 +50,7 @@ def about(action) -> str:
 
 
 @given(wishes, knowns, strays)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_one_step_for_an_instance_and_no_start_where_anything_lives(wish, known, marked):
     actions = reconcile(wish, known, marked)
     steps = [action for action in actions if not isinstance(action, Kill)]
@@ -187,4 +188,4 @@ class SimulatedNode(RuleBasedStateMachine):
 
 
 TestSimulatedNode = SimulatedNode.TestCase
-TestSimulatedNode.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestSimulatedNode.settings = settings(max_examples=examples(100), stateful_step_count=30, deadline=None)

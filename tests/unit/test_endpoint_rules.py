@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from endpoints import rules
 from endpoints.rules import Opening, Part, Tally, next_step, status
 from studio.errors import Invalid
+from tests.support.effort import examples
 
 # --- status -------------------------------------------------------------------------------------------------
 
@@ -309,11 +310,11 @@ class Fleet(RuleBasedStateMachine):
 
 
 TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestFleet.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_same_question_gets_the_same_step_in_any_order(data):
     states = data.draw(st.lists(st.sampled_from([*rules.REMOVE_FIRST, "lost", "draining"]), max_size=6))
     fleet = [Part(str(n), n, state, 1 + n % 2) for n, state in enumerate(states, 1)]

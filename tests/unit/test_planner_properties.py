@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from scheduler.planner import Code, NodeView, Plan, Policy, Quota, Reason, Wait, Waiting, plan
+from tests.support.effort import examples
 
 WORDS = ("cordoned", "draining", "suspect", "lost", "joining")
 TENANTS = ("default", "research")
@@ -335,5 +336,5 @@ class LivingFleet(RuleBasedStateMachine):
         assert not self.placed.keys() & self.queue.keys()
 
 
-LivingFleet.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+LivingFleet.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestLivingFleet = LivingFleet.TestCase

@@ -161,8 +161,8 @@ def test_only_control_and_web_hold_secrets_and_the_database(folder, monkeypatch)
     started = [*programs.with_database(folder, base), *programs.without_database(folder, base)]
     found = {program.name: set(program.env) & hidden for program in started}
     assert found["gateway"] == programs.OF_THE_GATEWAY
-    assert found["agent-n1"] == set()
-    assert found["web"] == found["control"] == found["beat"] == set(given) - {"STUDIO_STORE"}
+    assert found["agent-n1"] == found["beat"] == set()
+    assert found["web"] == found["control"] == set(given) - {"STUDIO_STORE"}
     assert base["STUDIO_STORE"] == str(Path.cwd() / "models")
 
 
