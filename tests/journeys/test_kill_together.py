@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(240)
 
+LOCKED_SECONDS = 40.0
 WITHOUT = ("web", "control", "beat", "broker")
 
 
@@ -69,6 +71,36 @@ def test_nothing_stays_after_the_supervisor_was_killed_and_the_next_start_goes_o
     assert not oracle.instances(gone["id"])
     assert sum(node.free for node in oracle.nodes().values()) == 22
     assert seconds <= 30  # on a quiet machine 15 (`tests.bench.idle` prints it); this one may be shared
+
+    # Started again while the keepers still wait, the platform finds its model servers as they were.
+    server = oracle.server_of(kept["id"])
+    own_platform.kill()
+    own_platform.start()
+    desk.until(kept, "Live")
+    oracle.agrees()
+    assert server.lives(), "the model server was not adopted"
+
+
+@pytest.mark.soak
+def test_predictions_go_on_while_the_database_takes_no_writes(up: Platform) -> None:
+    """Locked for longer than anybody waits for it; nothing is evicted, and what was asked is done after."""
+    desk, oracle = Desk(up), Oracle(up)
+    hello = desk.hello()
+    desk.until(hello, "Live")
+    oracle.agrees()
+    servers = {process.pid for process in oracle.processes()}
+    with contextlib.closing(sqlite3.connect(up.folder / "studio.sqlite3", isolation_level=None)) as database:
+        with desk.calling(hello) as answers:
+            database.execute("BEGIN IMMEDIATE")
+            until = time.monotonic() + LOCKED_SECONDS
+            eventually(lambda: time.monotonic() >= until, timeout=LOCKED_SECONDS + 5, what="the lock's end")
+            database.execute("ROLLBACK")
+            made = desk.create("afterwards")
+            desk.until(made, "Live")
+        assert set(answers) == {200}
+    oracle.agrees()
+    assert servers < {process.pid for process in oracle.processes()}
+    desk.delete(made)
 
 
 def still_there(children: list[psutil.Process], servers: list[Process]) -> list[object]:
