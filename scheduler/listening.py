@@ -53,12 +53,15 @@ def listen(now: datetime) -> None:
     Raises `redis.RedisError` before anything is counted when the broker is away: then nobody is silent.
     """
     nodes = list(Node.objects.exclude(state__in=[NodeState.REMOVED]))
-    found = registers.get_reports(enqueue.broker(), [node.name for node in nodes])
+    names = [node.name for node in nodes]
+    found = registers.get_reports(enqueue.broker(), names)
+    intruders = registers.get_intruders(enqueue.broker(), names)
     numbers = {name: number for name, (number, _) in found.items()}
     heard = {node.name for node in nodes if numbers.get(node.name, 0) > node.report_number}
     elapsed = _mark_listening(now)
     take_reports(sorted(heard))
     _write_heard([node for node in nodes if node.name in heard], numbers, now)
+    _write_intruders(nodes, intruders)
     _count_silence([node for node in nodes if node.state != NodeState.JOINING], heard, elapsed, now)
 
 
@@ -78,6 +81,14 @@ def _write_heard(nodes: Sequence[Node], numbers: dict[str, int], now: datetime) 
     for node in stale:
         mine = Node.objects.filter(pk=node.pk, report_number__lt=numbers[node.name], agent=node.agent)
         mine.exclude(agent="").update(report_number=numbers[node.name], heard_at=now)
+
+
+def _write_intruders(nodes: Sequence[Node], found: dict[str, str]) -> None:
+    """Which second agent claims a node's name, for operators to see; forgotten when it has gone."""
+    for node in nodes:
+        agent = found.get(node.name, "")
+        if node.intruder != agent:
+            Node.objects.filter(pk=node.pk).update(intruder=agent)
 
 
 def _count_silence(nodes: Sequence[Node], heard: set[str], elapsed: float, now: datetime) -> None:

@@ -11,6 +11,7 @@ import redis
 
 CHANGED = "reports:changed"  # set of node names whose report moved
 KEEP_SECONDS = 7 * 24 * 3600
+INTRUDER_SECONDS = 20  # it tries again every few seconds; see `scheduler.agent.loop`
 
 # KEYS: register. ARGV: number, body, seconds to keep. → {1, number} when written, {0, standing number} when not.
 PUT_WISH = """
@@ -21,11 +22,14 @@ redis.call('EXPIRE', KEYS[1], ARGV[3])
 return {1, tonumber(ARGV[1])}
 """
 
-# KEYS: register, holder, changed set. ARGV: number, body, seconds, agent id, node name.
+# KEYS: register, holder, changed set, intruder. ARGV: number, body, seconds, agent id, node name, its seconds.
 # → {1, number} written; {0, standing number} older; {-1, 0} another agent holds the node.
 PUT_REPORT = """
 local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[4] then return {-1, 0} end
+if holder and holder ~= ARGV[4] then
+  redis.call('SET', KEYS[4], ARGV[4], 'EX', ARGV[6])
+  return {-1, 0}
+end
 if not holder then redis.call('SET', KEYS[2], ARGV[4]) end
 local standing = tonumber(redis.call('HGET', KEYS[1], 'number') or '-1')
 if standing > tonumber(ARGV[1]) then return {0, standing} end
@@ -62,6 +66,10 @@ def holder_key(node: str) -> str:
     return f"node:{node}:agent"
 
 
+def intruder_key(node: str) -> str:
+    return f"node:{node}:intruder"
+
+
 def put_wish(broker: "redis.Redis", node: str, number: int, body: bytes) -> Standing:
     taken, standing = broker.eval(PUT_WISH, 1, wish_key(node), number, body, KEEP_SECONDS)
     return Standing(taken == 1, int(standing))
@@ -69,8 +77,9 @@ def put_wish(broker: "redis.Redis", node: str, number: int, body: bytes) -> Stan
 
 def put_report(broker: "redis.Redis", node: str, agent: str, number: int, body: bytes) -> Standing:
     """Raises `HeldByAnother` when a different agent has joined this node."""
+    keys = (report_key(node), holder_key(node), CHANGED, intruder_key(node))
     taken, standing = broker.eval(
-        PUT_REPORT, 3, report_key(node), holder_key(node), CHANGED, number, body, KEEP_SECONDS, agent, node
+        PUT_REPORT, len(keys), *keys, number, body, KEEP_SECONDS, agent, node, INTRUDER_SECONDS
     )
     if taken == -1:
         raise HeldByAnother(node)
@@ -100,6 +109,12 @@ def get_reports(broker: "redis.Redis", nodes: list[str]) -> dict[str, tuple[int,
     return {node: pair for node, pair in found.items() if pair}
 
 
+def get_intruders(broker: "redis.Redis", nodes: list[str]) -> dict[str, str]:
+    """Node name → the agent that was refused there lately."""
+    said: list[Any] = broker.mget([intruder_key(node) for node in nodes]) if nodes else []
+    return {node: agent.decode() for node, agent in zip(nodes, said, strict=True) if agent}
+
+
 def take_changed(broker: "redis.Redis", most: int = 500) -> list[str]:
     """Names of nodes whose report moved. Taken names are gone; the sweep finds what is lost with a crash."""
     return sorted(name.decode() for name in broker.spop(CHANGED, most) or [])  # type: ignore[union-attr]
@@ -116,7 +131,7 @@ def unbind(broker: "redis.Redis", node: str, agent: str) -> None:
 
 
 def forget(broker: "redis.Redis", node: str) -> None:
-    broker.delete(wish_key(node), report_key(node), holder_key(node))
+    broker.delete(wish_key(node), report_key(node), holder_key(node), intruder_key(node))
 
 
 def _read(pair: Any) -> tuple[int, bytes] | None:

@@ -92,6 +92,7 @@ def test_a_second_agent_of_the_same_name_touches_nothing(
         agent(impatient, row.node, tmp_path, token) as log,
     ):
         eventually(lambda: "another agent" in log.read_text(), timeout=30, what="it is told")
+        eventually(lambda: oracle.nodes()[row.node].intruder, timeout=30, what="operators see it")
         made = desk.create("beside")
         desk.until(made, "Live")
         desk.delete(made)
