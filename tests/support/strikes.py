@@ -1,5 +1,6 @@
 """What can happen to a process: its end without a word, or standing still for a while."""
 
+import contextlib
 import os
 import signal
 import time
@@ -47,6 +48,7 @@ class Strikes:
 
         def thaw() -> None:
             eventually(lambda: time.monotonic() >= until, timeout=seconds + 5, what="the freeze is over")
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # who stands still too long may be ended
+                os.kill(pid, signal.SIGCONT)
 
         return thaw
