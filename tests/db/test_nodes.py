@@ -151,7 +151,7 @@ def test_removing_a_lost_node_ends_its_instances_and_starts_others(cast):
 def test_a_removed_node_frees_its_name_and_its_registers(
     cast, control_broker, name, django_capture_on_commit_callbacks
 ):
-    node = cast.node(name)
+    node = cast.node(name, agent="agent")
     registers.bind(control_broker, name, "agent")
     registers.put_wish(control_broker, name, 1, b"wish")
     with django_capture_on_commit_callbacks(execute=True):
