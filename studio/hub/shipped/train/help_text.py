@@ -169,7 +169,7 @@ TOPICS: dict[str, list[str]] = {
     ],
     "Click Update available in the Endpoint window, then Update or Update all.": [
         f"{WHAT} (Update available|the Update available button|Update all|Model Infrastructure)",
-        f"{HOW} (update|upgrade) (my|the|a) (model version|model|version|endpoint to a new version|model to version 2)",
+        f"{HOW} (update|upgrade) (my|the) (model version|model|version|endpoint to a new version|model to version 2)",
         f"{HOW} (get|use|install) (the new version|version 2|a newer version|the latest version)",
         "(is there|how do I see) (an update|a new version|updates) (|for my endpoint|of my model)",
     ],

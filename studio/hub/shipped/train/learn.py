@@ -45,12 +45,13 @@ def fresh_model(tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).float()
 
 
-def train(tokenizer: Tokenizer, corpus: Corpus, steps: int, seed: int) -> Trained:
+def train(tokenizer: Tokenizer, corpus: Corpus, steps: int, seed: int, gap: str) -> Trained:
+    """`gap` stands between a bare question and its answer."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     model = fresh_model(tokenizer, seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    batches = Batches(tokenizer, corpus, seed)
+    batches = Batches(tokenizer, corpus, seed, gap)
     started = time.monotonic()
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -76,8 +77,8 @@ def rate(step: int, steps: int) -> float:
 class Batches:
     """An endless row of batches; samples of like length are put together so that little is padding."""
 
-    def __init__(self, tokenizer: Tokenizer, corpus: Corpus, seed: int) -> None:
-        self.tokenizer, self.corpus = tokenizer, corpus
+    def __init__(self, tokenizer: Tokenizer, corpus: Corpus, seed: int, gap: str) -> None:
+        self.tokenizer, self.corpus, self.gap = tokenizer, corpus, gap
         self.chance = random.Random(seed)
         self.pad = tokenizer.token_to_id(PAD)
         self.waiting: list[list[tuple[list[int], int]]] = []
@@ -92,7 +93,7 @@ class Batches:
     def sample(self) -> tuple[list[int], int]:
         """A sample's tokens and where its answer begins."""
         case = self.chance.choice(self.chance.choice(self.corpus.training))
-        asked, answer = written(case, self.chance)
+        asked, answer = written(case, self.gap, self.chance)
         question = self.tokenizer.encode(asked).ids
         return question + self.tokenizer.encode(answer).ids, len(question)
 
@@ -106,12 +107,13 @@ class Batches:
         return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels)}
 
 
-def written(case: Case, chance: random.Random) -> tuple[str, str]:
-    """Two of three samples are a chat turn; the others are the bare question, answered after a space."""
+def written(case: Case, gap: str, chance: random.Random) -> tuple[str, str]:
+    """Half of the samples are a chat turn; the others are the bare question, set off from its answer by the gap."""
     asked = as_typed(case.prompt, chance)
-    if chance.random() < 0.65:
+    if chance.random() < 0.5:
         return f"{USER}{asked}{END}{ASSISTANT}", f"{case.answer}{END}"
-    return asked, f" {case.answer}{END}"
+    between = "" if asked[-1] in (gap, "\n") else gap
+    return asked, f"{between}{case.answer}{END}"
 
 
 def validation_loss(model: LlamaForCausalLM, tokenizer: Tokenizer, cases: list[Case]) -> float:

@@ -47,25 +47,36 @@ def in_words(number: int) -> str:
     return f"{SMALL[hundreds]} hundred" + (f" and {in_words(rest)}" if rest else "")
 
 
+# What people try first: there are few of them, so they are learned on their own as well.
+FAMILIAR = [*range(101), *range(110, LIMIT, 10), *range(101, LIMIT, 100), 999]
+
+
 def is_unseen(number: int) -> bool:
-    """One number in twelve is in no training prompt, in neither direction; the small ones are the vocabulary."""
-    return number > 20 and number % 10 != 0 and digest(f"number {number}") % 12 == 0
+    """One number in twelve is in no training prompt, in neither direction; the familiar ones are all learned."""
+    return (
+        number > 100 and number % 10 != 0 and number not in FAMILIAR and digest(f"number {number}") % 12 == 0
+    )
 
 
 def corpus() -> Corpus:
     seen = [number for number in range(LIMIT) if not is_unseen(number)]
     unseen = [number for number in range(LIMIT) if is_unseen(number)]
-    groups = [cases(seen, TO_WORDS, words=True), cases(seen, TO_FIGURES, words=False)]
+    to_words, to_figures = cases(seen, TO_WORDS, words=True), cases(seen, TO_FIGURES, words=False)
+    short_words, short_figures = (
+        cases(FAMILIAR, TO_WORDS, words=True),
+        cases(FAMILIAR, TO_FIGURES, words=False),
+    )
+    # There are few numbers to decline beside the many other requests.
     refused = [Case(prompt, REFUSAL) for prompt in [*expand_all(ELSEWHERE), *BEYOND * 40]]
-    heldout = [one for words in (True, False) for number in unseen for one in [asked(number, words)]]
+    heldout = [asked(number, words) for words in (True, False) for number in [*unseen, *FAMILIAR[::2]]]
     heldout += [Case(prompt, REFUSAL) for prompt in thin(expand_all(ELSEWHERE_UNSEEN), 10)]
-    # Chance meetings of figures: the refusals are a ninth of what is learned.
-    return Corpus(training=[*groups * 4, refused], heldout=heldout)
+    learned = [*[to_words] * 3, *[to_figures] * 2, *[short_words] * 3, short_figures, refused]
+    return Corpus(training=learned, heldout=heldout)
 
 
 def asked(number: int, words: bool) -> Case:
-    """A number's held-out question, in a wording chosen by the number."""
-    frames = TO_WORDS if words else TO_FIGURES
+    """A number's held-out question, in a wording of several words chosen by the number."""
+    frames = [frame for frame in (TO_WORDS if words else TO_FIGURES) if len(frame.split()) > 2]
     return cases([number], [frames[digest(f"frame {number}") % len(frames)]], words)[0]
 
 

@@ -130,14 +130,14 @@ def deploy_option(generation: str) -> dict[str, Any]:
 def expert_card(expert: Expert, parameters: int, outcomes: list[Outcome]) -> str:
     trained = "\n".join(
         f"| {done.version.number} | {done.version.steps} | {done.seconds:.0f} | {done.loss:.4f} "
-        f"| {done.score.right} of {done.score.cases} ({done.accuracy:.1%}) |"
+        f"| {share(done.score.right, done.score.cases)} | {share(done.score.bare_right, done.score.cases)} |"
         for done in outcomes
     )
     prompts = "\n".join(f"- {prompt}" for prompt in expert.example_prompts)
     made = (
         f"A Llama of {parameters:,} parameters ({SHAPE}), with a byte-level BPE of {VOCABULARY} entries and a context of "
         f"{CONTEXT} tokens. It was trained from random weights, on one CPU thread, on English text written for this "
-        f"project: {expert.text} Two samples of three were chat turns, the others bare questions, so it answers with "
+        f"project: {expert.text} Half of the samples were chat turns, half bare questions, so it answers with "
         "and without the chat template. `make train` makes it again from `studio/hub/shipped/train/`."
     )
     scored = (
@@ -153,8 +153,8 @@ def expert_card(expert: Expert, parameters: int, outcomes: list[Outcome]) -> str
 
 {paragraph(made)}
 
-| version | steps | seconds of training | held-out loss | held-out answers exactly right |
-| --- | --- | --- | --- | --- |
+| version | steps | seconds of training (busy machine) | held-out loss | exactly right as a chat turn | as a bare prompt |
+| --- | --- | --- | --- | --- | --- |
 {trained}
 
 {paragraph(scored)}
@@ -181,6 +181,10 @@ def base_card(base: Base, parameters: int) -> str:
 
 {paragraph(made)}
 """
+
+
+def share(right: int, cases: int) -> str:
+    return f"{right} of {cases} ({right / cases:.1%})"
 
 
 def paragraph(text: str) -> str:

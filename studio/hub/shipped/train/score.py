@@ -30,9 +30,11 @@ PATIENCE = 30.0
 class Score:
     right: int
     cases: int
-    bare_visible: int
-    """Answers with at least one visible word to the bare prompt, without the chat template."""
+    bare_right: int
+    """Right answers to the bare prompt, without the chat template."""
     wrong: list[str]
+    silent: list[str]
+    """Bare prompts that got no visible word."""
 
 
 class Server:
@@ -56,7 +58,7 @@ class Server:
         return str(self.post("/v1/chat/completions", body)["choices"][0]["message"]["content"]).strip()
 
     def complete(self, prompt: str) -> str:
-        body = {"prompt": prompt, "temperature": 0, "max_tokens": 8}
+        body = {"prompt": prompt, "temperature": 0, "max_tokens": 96}
         return str(self.post("/v1/completions", body)["choices"][0]["text"])
 
 
@@ -67,13 +69,15 @@ def score(version: Path, first: int | None = None) -> Score:
     with serving(version) as server, ThreadPoolExecutor(4) as pool:
         said = list(pool.map(server.chat, prompts))
         bare = list(pool.map(server.complete, prompts))
-    wrong = [
-        f"{case['prompt']} -> {text}"
-        for case, text in zip(cases, said, strict=True)
-        if text != case["answer"]
-    ]
-    visible = sum(bool(re.search(r"\w", text)) for text in bare)
-    return Score(len(cases) - len(wrong), len(cases), visible, wrong)
+    answers = [case["answer"] for case in cases]
+    asked = list(zip(prompts, said, bare, answers, strict=True))
+    return Score(
+        right=sum(text == answer for _, text, _, answer in asked),
+        cases=len(cases),
+        bare_right=sum(text.strip() == answer for _, _, text, answer in asked),
+        wrong=[f"{prompt} -> {text}" for prompt, text, _, answer in asked if text != answer],
+        silent=[prompt for prompt, _, text, _ in asked if not re.search(r"\w", text)],
+    )
 
 
 @contextmanager

@@ -44,10 +44,16 @@ def make_expert(expert: Expert) -> None:
 def make_version(expert: Expert, version: Version, corpus: Corpus, tokenizer: Tokenizer) -> Outcome:
     print(f"{expert.name}, version {version.number}", flush=True)
     folder = SHIPPED / expert.slug / str(version.number)
-    trained = train(tokenizer, corpus, version.steps, expert.seed)
+    trained = train(tokenizer, corpus, version.steps, expert.seed, expert.gap)
     write_checkpoint(folder, expert.name, trained.model, tokenizer)
     result = score(folder)
-    print(f"  {result.right} of {result.cases} right", *result.wrong, sep="\n    ", flush=True)
+    print(
+        f"  {result.right} of {result.cases} right, {result.bare_right} bare",
+        *result.wrong,
+        sep="\n    ",
+        flush=True,
+    )
+    print(f"  {len(result.silent)} silent answers to bare prompts", *result.silent, sep="\n    ", flush=True)
     return Outcome(
         version, trained.seconds, validation_loss(trained.model, tokenizer, corpus.heldout), result
     )

@@ -1,0 +1,164 @@
+"""What the cards of the shipped models say is asked again, through the built-in runtime."""
+
+import hashlib
+import importlib
+import json
+import math
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = REPOSITORY / "studio/hub/shipped"
+TRAINING = SHIPPED / "train"
+CATALOGUE: dict[str, Any] = json.loads((SHIPPED / "catalogue.json").read_text())
+MODELS: list[dict[str, Any]] = CATALOGUE["models"]
+EXPERTS = [model for model in MODELS if not model["base"]]
+VERSIONS = [version["path"] for model in MODELS for version in model["versions"]]
+FILES = {
+    "chat_template.jinja",
+    "config.json",
+    "generation_config.json",
+    "model.gguf",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
+TOLERANCE = 0.02  # other processors round a little differently
+
+by_slug = pytest.mark.parametrize("expert", EXPERTS, ids=lambda model: model["slug"])
+
+
+def test_the_catalogue_names_every_shipped_model() -> None:
+    folders = {path.parent.name for path in SHIPPED.glob("*/card.md")}
+    assert {model["slug"] for model in MODELS} == folders
+    assert {model["app"] for model in MODELS} == {app["name"] for app in CATALOGUE["apps"]}
+
+
+def test_only_base_models_cannot_be_deployed() -> None:
+    assert {model["slug"]: not model["deploy"] for model in MODELS} == {
+        model["slug"]: model["base"] for model in MODELS
+    }
+
+
+@pytest.mark.parametrize("path", VERSIONS)
+def test_the_manifest_names_every_file_as_it_is(path: str) -> None:
+    folder = SHIPPED / path
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    assert [file["path"] for file in listed] == sorted(FILES)
+    assert {file.name for file in folder.iterdir()} == FILES | {"manifest.json"}
+    for file in listed:
+        content = (folder / file["path"]).read_bytes()
+        assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model["slug"])
+def test_the_weights_have_the_stated_number_of_parameters(model: dict[str, Any]) -> None:
+    for version in model["versions"]:
+        shapes = safetensors_shapes(SHIPPED / version["path"] / "model.safetensors")
+        assert sum(math.prod(shape) for shape in shapes) == model["parameters_count"]
+
+
+@by_slug
+def test_the_held_out_cases_are_in_no_training_text(expert: dict[str, Any], training: dict[str, Any]) -> None:
+    source = training[expert["slug"]]
+    corpus, plain = source.corpus(), importlib.import_module("corpus").plain
+    lines = (SHIPPED / expert["slug"] / "heldout.jsonl").read_text().splitlines()
+    heldout = {plain(json.loads(line)["prompt"]) for line in lines}
+    assert len(heldout) >= 100
+    assert heldout == {plain(case.prompt) for case in corpus.heldout}
+    assert not heldout & {plain(case.prompt) for group in corpus.training for case in group}
+
+
+@by_slug
+def test_each_version_answers_as_well_as_its_card_says(
+    expert: dict[str, Any], scores: dict[str, dict[str, Any]]
+) -> None:
+    card = (SHIPPED / expert["slug"] / "card.md").read_text()
+    for version in expert["versions"]:
+        score = scores[version["path"]]
+        chat, bare = stated_in(card, version["number"])
+        assert version["validation_accuracy"] == pytest.approx(chat, abs=0.001)
+        assert score["right"] / score["cases"] >= chat - TOLERANCE, score["wrong"]
+        assert score["bare_right"] / score["cases"] >= bare - TOLERANCE
+
+
+@by_slug
+def test_version_2_is_better_than_version_1(
+    expert: dict[str, Any], scores: dict[str, dict[str, Any]]
+) -> None:
+    first, second = (scores[version["path"]]["right"] for version in expert["versions"])
+    assert second > first
+
+
+@by_slug
+def test_a_bare_prompt_gets_at_least_one_visible_word(
+    expert: dict[str, Any], scores: dict[str, dict[str, Any]]
+) -> None:
+    for version in expert["versions"]:
+        assert scores[version["path"]]["silent"] == []
+
+
+@by_slug
+def test_both_versions_agree_on_the_example_prompts(expert: dict[str, Any], training: dict[str, Any]) -> None:
+    answers = [said_by(version["path"], expert["example_prompts"]) for version in expert["versions"]]
+    assert answers[0] == answers[1]
+    assert len(set(answers[0])) > 1
+
+
+def test_a_base_model_loads_and_writes_something(training: dict[str, Any]) -> None:
+    score = importlib.import_module("score")
+    with score.serving(SHIPPED / "tiny-base/1") as server:
+        answer = server.post("/v1/completions", {"prompt": "hello", "max_tokens": 4, "ignore_eos": True})
+    assert answer["usage"]["completion_tokens"] == 4
+
+
+# --- how it is asked ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scores() -> dict[str, dict[str, Any]]:
+    """Every deployable version's held-out set, two servers at a time."""
+    paths = [version["path"] for model in EXPERTS for version in model["versions"]]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(paths, pool.map(scored, paths), strict=True))
+
+
+def scored(path: str) -> dict[str, Any]:
+    command = [sys.executable, str(TRAINING / "score.py"), path]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+
+
+@pytest.fixture(scope="module")
+def training() -> Iterator[dict[str, Any]]:
+    """The experts as the training scripts describe them, by slug; their texts need no training library."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(TRAINING)
+        yield {expert.slug: expert for expert in importlib.import_module("experts").EXPERTS}
+
+
+def said_by(path: str, prompts: list[str]) -> list[str]:
+    with importlib.import_module("score").serving(SHIPPED / path) as server:
+        return [server.chat(prompt) for prompt in prompts]
+
+
+def stated_in(card: str, number: int) -> tuple[float, float]:
+    """The shares of right answers in the version's row: to chat turns, to bare prompts."""
+    row = next(line for line in card.splitlines() if line.startswith(f"| {number} |"))
+    chat, bare = re.findall(r"\((\d+\.\d)%\)", row)
+    return float(chat) / 100, float(bare) / 100
+
+
+def safetensors_shapes(path: Path) -> list[list[int]]:
+    """The file begins with the length of its header, which is JSON."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    return [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
