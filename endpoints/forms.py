@@ -2,10 +2,14 @@
 
 The form only offers; what holds is decided by `endpoints.services.read_spec`, whose refusals name the same
 fields. Each choice narrows the next: ML App → model → version and RDU generation → model parameters.
+
+The window sends back a mark of what each of its parts offers. So a change refreshes just the parts that would
+now offer something else, whichever request got lost or was overtaken before, and nothing else that is typed.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zlib import crc32
 
 from django import forms
 
@@ -18,14 +22,7 @@ from studio.tenants.rules import Actor
 
 PARAMETER = "hyperparams."
 FIRST_A_MODEL = [("", "Select a model first")]
-STATEMENT = ("statement", "landing")
-# What a change of this field can change elsewhere in the window.
-TOUCHES: Mapping[str, tuple[str, ...]] = {
-    "ml_app": ("model_checkpoint", "model_version", "rdu_arch", "parameters", *STATEMENT),
-    "model_checkpoint": ("ml_app", "model_version", "rdu_arch", "parameters", *STATEMENT),
-    "rdu_arch": ("parameters", *STATEMENT),
-    PARAMETER + RDUS_PARAM: ("rdu_arch", *STATEMENT),
-}
+PICKS = ("ml_app", "model_checkpoint", "model_version", "rdu_arch")
 
 
 class Picker(forms.Select):
@@ -70,6 +67,7 @@ class EndpointForm(forms.Form):
     ) -> None:
         """`typed` is what the window holds; only when it was `submitted` are faults shown."""
         self.typed = typed or {}
+        self.marks: dict[str, str] = {}
         super().__init__(self.typed if submitted else None, initial=self._initial())
         self.model: Model | None = None
         self.option: DeployOption | None = None
@@ -93,8 +91,10 @@ class EndpointForm(forms.Form):
                 refusals[pk] = item.refusal
             elif pk == self._typed("model_checkpoint"):
                 self.model = item.model
-        self._offer("model_checkpoint", [("", "Select a model"), *groups.items()], closed=refusals)
-        self.fields["model_checkpoint"].help_text = " ".join(dict.fromkeys(refusals.values()))
+        choices = [("", "Select a model"), *groups.items()]
+        self._offer(
+            "model_checkpoint", choices, closed=refusals, note=" ".join(dict.fromkeys(refusals.values()))
+        )
         self.initial["model_checkpoint"] = str(self.model.pk) if self.model else ""
         if self.model:
             self.initial["ml_app"] = str(self.model.app_id)
@@ -108,14 +108,13 @@ class EndpointForm(forms.Form):
         best = scheduler.recommended(options, self._typed_rdus()) if options else ""
         codes = [option.generation_id for option in options]
         labels = [(code, f"{code} · recommended" if code == best else code) for code in codes]
-        self._offer("rdu_arch", labels or FIRST_A_MODEL)
+        self._offer("rdu_arch", labels or FIRST_A_MODEL, note=self._why_no_generation(codes))
         arch = self._keep("rdu_arch", codes, best)
         self.option = next((option for option in options if option.generation_id == arch), None)
-        self.fields["rdu_arch"].help_text = self._why_no_generation(codes)
 
     def _offer_parameters(self) -> None:
         """Values typed for another model are not carried over."""
-        keep = self.model is not None and self._typed("parameters_of") == self.parameters_of
+        keep = self._is_same_model()
         self.defaults: dict[str, str] = {}
         for field in self.option.params if self.option else []:
             name = f"{PARAMETER}{field['name']}"
@@ -128,7 +127,16 @@ class EndpointForm(forms.Form):
 
     @property
     def parameters_of(self) -> str:
-        return str(self.model.pk) if self.model else ""
+        """The mark of the part with the model parameters."""
+        params = self.option.params if self.option else []
+        return f"{self.model.pk if self.model else ''}:{_mark(params)}"
+
+    @property
+    def touched(self) -> list[str]:
+        """The parts that would show something else now than the window does."""
+        stale = [name for name in PICKS if self.marks[name] != self._typed(f"shown.{name}")]
+        stale += [name for name in PICKS if self.initial[name] != self._typed(name)]
+        return stale if self.parameters_of == self._typed("parameters_of") else [*stale, "parameters"]
 
     @property
     def parameters(self) -> list[forms.BoundField]:
@@ -167,12 +175,16 @@ class EndpointForm(forms.Form):
 
     def _typed_rdus(self) -> int | None:
         typed = self._typed(PARAMETER + RDUS_PARAM)
-        same = self._typed("parameters_of") == self.parameters_of
-        return int(typed) if same and typed.isdecimal() and len(typed) < 4 else None
+        return int(typed) if self._is_same_model() and typed.isdecimal() and len(typed) < 4 else None
 
-    def _offer(self, name: str, choices: Iterable[Any], closed: Iterable[str] = ()) -> None:
-        widget = self.fields[name].widget
-        widget.choices, widget.closed = list(choices), frozenset(closed)
+    def _is_same_model(self) -> bool:
+        return self.model is not None and self._typed("parameters_of").partition(":")[0] == str(self.model.pk)
+
+    def _offer(self, name: str, choices: Iterable[Any], closed: Iterable[str] = (), note: str = "") -> None:
+        field = self.fields[name]
+        field.widget.choices, field.widget.closed = list(choices), frozenset(closed)
+        field.help_text = note
+        self.marks[name] = _mark([field.widget.choices, sorted(closed), note])
 
     def _keep(self, name: str, offered: list[str], otherwise: str = "") -> str:
         """The value typed, if it is still offered; else the first choice."""
@@ -200,6 +212,10 @@ class EndpointForm(forms.Form):
                     "hx-sync": "closest .sheet-body:replace",
                 }
         self.fields["endpoint_name"].widget.attrs["autofocus"] = True
+
+
+def _mark(offer: object) -> str:
+    return f"{crc32(repr(offer).encode()):x}"
 
 
 def _model_label(model: Model) -> str:

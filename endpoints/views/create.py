@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from endpoints import services
-from endpoints.forms import STATEMENT, TOUCHES, EndpointForm
+from endpoints.forms import EndpointForm
 from endpoints.views.shown import Outlook
 from scheduler import selectors as scheduler
 from studio import htmx
@@ -39,13 +39,10 @@ def new(request: htmx.Request, project: UUID) -> HttpResponse:
 
 @require_POST
 def preview(request: htmx.Request, project: UUID) -> HttpResponse:
-    """The window as it is after a change: to htmx only what the change touched, else all of it."""
+    """The window as it is after a change: to htmx only the parts that differ now, else all of it."""
     found = _project_to_create_in(request.actor, project)
-    context = _window(request.actor, found, _form(request, found))
-    touched = TOUCHES.get(request.htmx.trigger_name or "", STATEMENT)
-    return htmx.page(
-        request, "endpoints/new.html", context | {"again": True, "touched": touched}, part="touched"
-    )
+    context = _window(request.actor, found, _form(request, found)) | {"again": True}
+    return htmx.page(request, "endpoints/new.html", context, part="touched")
 
 
 def _project_to_create_in(actor: Actor, project: UUID) -> Project:

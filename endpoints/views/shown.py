@@ -31,7 +31,8 @@ class Row:
         self.can_restart = may_run and (not running or self.status == rules.FAILED)
         self.can_delete = may(actor, "endpoint.delete", facts)
         self.may_read_keys = may(actor, "key.manage", facts)
-        if self.endpoint.desired == Endpoint.Desired.DELETED:
+        self.is_leaving = self.endpoint.desired == Endpoint.Desired.DELETED  # it has no window any more
+        if self.is_leaving:
             self.can_stop = self.can_restart = self.can_delete = False
 
     @property

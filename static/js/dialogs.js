@@ -13,7 +13,8 @@
   body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.target === dialog && !dialog.open) opener = origin(event.detail.elt);
   });
-  body.addEventListener("htmx:afterSwap", (event) => {
+  // Settled, not only swapped: from here on its fields and forms are htmx's
+  body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target !== dialog || dialog.open) return;
     document.querySelectorAll(":popover-open").forEach((menu) => menu.hidePopover());
     dialog.showModal();

@@ -32,7 +32,7 @@ def every_view(page: Page, project: str, endpoint: str):
     page.wait_for_selector("dialog[open]")
     yield "New project"
     page.goto(project)
-    page.click("[id^=more-] >> nth=0")
+    page.get_by_role("button", name="Actions for hello").click()
     yield "Actions menu"
     page.click(".menu:popover-open >> text=Delete")
     page.wait_for_selector("dialog[open]")

@@ -64,11 +64,10 @@ class Person:
         /,
         *args: object,
         part: bool = False,
-        changed: str = "",
         at: str = "/",
         **typed: object,
     ) -> Seen:
-        headers = _headers(part, at) | ({"HX-Trigger-Name": changed} if changed else {})
+        headers = _headers(part, at)
         return self._seen(self.client.post(_address(door, *args), typed, headers=headers))
 
     def _seen(self, answer: Any) -> Seen:

@@ -7,6 +7,7 @@ import pytest
 from endpoints.models import Endpoint
 from studio.hub.models import Model
 from studio.projects.models import Project
+from tests.doors.gui.conftest import Seen
 
 RDUS = "hyperparams.model_parallel_rdus"
 IN_ORDER = (
@@ -68,9 +69,7 @@ def test_models_come_in_groups_and_base_models_cannot_be_chosen(owen, world):
 
 def test_the_ml_app_narrows_the_models(owen, world, typed):
     tone = Model.objects.get(name="Sentiment").app_id
-    part = owen.post(
-        "endpoint-preview", world.project, part=True, changed="ml_app", **typed | {"ml_app": tone}
-    )
+    part = owen.post("endpoint-preview", world.project, part=True, **typed | {"ml_app": tone})
     assert "Sentiment" in part.text
     assert "Help" not in part.text
     assert part.value("model_checkpoint") == "Select a model"
@@ -78,7 +77,7 @@ def test_the_ml_app_narrows_the_models(owen, world, typed):
 
 def test_a_model_brings_its_app_versions_generations_and_parameters(owen, world, typed):
     fresh = {"endpoint_name": "chat", "model_checkpoint": typed["model_checkpoint"], "instances": "1"}
-    part = owen.post("endpoint-preview", world.project, part=True, changed="model_checkpoint", **fresh)
+    part = owen.post("endpoint-preview", world.project, part=True, **fresh)
     assert part.value("ml_app") == "Tiny Chat"
     assert part.value("model_version") == "2"
     assert part.value("rdu_arch") == "SN40L · recommended"
@@ -86,18 +85,43 @@ def test_a_model_brings_its_app_versions_generations_and_parameters(owen, world,
     assert "1 RDU in a single node for each instance. SN40L: 16 in total, 16 available" in part.text
 
 
+def marks(page: Seen) -> dict[str, str]:
+    """What the window sends back of what it shows."""
+    return dict(re.findall(r'name="(shown\.\w+|parameters_of)" value="([^"]*)"', page.html))
+
+
 @pytest.mark.parametrize(
-    ("changed", "parts"),
+    ("change", "parts"),
     [
-        ("instances", {"statement", "landing"}),
-        (RDUS, {"rdu_arch", "statement", "landing"}),
-        ("rdu_arch", {"parameters", "statement", "landing"}),
+        ({"instances": "7"}, set()),
+        ({RDUS: "8"}, set()),
+        ({RDUS: "16"}, set()),
+        ({"model_version": "1"}, set()),
+        ({"rdu_arch": "SN30"}, set()),
+        ({"ml_app": ""}, {"ml_app", "model_checkpoint"}),
+        ({"model_checkpoint": ""}, {"model_version", "rdu_arch", "parameters"}),
     ],
 )
-def test_a_change_refreshes_only_what_it_touches(owen, world, typed, changed, parts):
-    part = owen.post("endpoint-preview", world.project, part=True, changed=changed, **typed)
-    assert set(re.findall(r'id="part-(\w+)"[^>]*hx-swap-oob', part.html)) == parts
-    assert f'name="{changed}"' not in part.html
+def test_a_change_refreshes_only_what_it_touches(owen, world, typed, change, parts):
+    shown = marks(owen.post("endpoint-preview", world.project, **typed))
+    part = owen.post("endpoint-preview", world.project, part=True, **typed | shown | change)
+    assert set(re.findall(r'id="part-(\w+)"[^>]*hx-swap-oob', part.html)) == parts | {"statement", "landing"}
+
+
+def test_a_change_that_was_overtaken_is_made_good_by_the_next(owen, world, typed):
+    """The answer to the ML App never came; the number of instances brings the other models."""
+    shown = marks(owen.post("endpoint-preview", world.project, **typed))
+    tone = Model.objects.get(name="Sentiment").app_id
+    late = typed | shown | {"ml_app": tone, "instances": "4"}
+    assert "Sentiment" in owen.post("endpoint-preview", world.project, part=True, **late).text
+
+
+def test_the_recommendation_follows_the_rdus(owen, world, typed):
+    world.live(instances=2, rdus=6)
+    shown = marks(owen.post("endpoint-preview", world.project, **typed | {RDUS: "2"}))
+    part = owen.post("endpoint-preview", world.project, part=True, **typed | shown | {RDUS: "8"})
+    assert "SN30 · recommended" in part.text
+    assert part.value("rdu_arch") == "SN40L"
 
 
 def test_the_statement_says_what_is_needed_and_what_is_there(owen, world, typed):
