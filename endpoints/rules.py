@@ -105,9 +105,9 @@ def next_step(*, desired: str, wanted: int, config: int, parts: Sequence[Part]) 
     """The next step towards `wanted` instances of configuration `config`.
 
     1. Not wished: everything ends. 2. Missing ones are opened, lost ones replaced first. 3. Surplus ends,
-    from what serves least. 4. Outdated ones end as far as current ones are ready; when a current one only
-    waits for room and nothing else is on its way, one outdated instance that has it makes it (in place, with
-    a gap).
+    from what serves least; of two that serve, the one that came back after the other had replaced it.
+    4. Outdated ones end as far as current ones are ready; when a current one only waits for room and nothing
+    else is on its way, one outdated instance that has it makes it (in place, with a gap).
     What stands on a node that is to be emptied counts as outdated, but never makes room: it serves until
     its replacement does.
     """
@@ -117,10 +117,11 @@ def next_step(*, desired: str, wanted: int, config: int, parts: Sequence[Part]) 
         return Step(ends=tuple(part.id for part in present))
     current = [part for part in present if part.config == config and not part.moving]
     outdated = [part for part in present if part.config != config or part.moving]
-    surplus = sorted(current, key=lambda part: (REMOVE_FIRST[part.state], -part.ordinal))[
-        : len(current) - wanted
-    ]
-    ends = [part.id for part in surplus] if len(current) > wanted else []
+    superseded = {part.replaces for part in present}
+    surplus = sorted(
+        current, key=lambda part: (REMOVE_FIRST[part.state], part.id not in superseded, -part.ordinal)
+    )[: max(0, len(current) - wanted)]
+    ends = [part.id for part in surplus]
     opens = _openings(wanted, config, current, parts)
     ends += _outdated_to_end(wanted, current, outdated, parts)
     return Step(tuple(opens), tuple(ends))

@@ -86,6 +86,13 @@ def test_a_lost_instance_is_replaced_once():
     assert step(2, 1, *fleet, replacement) == rules.Step()
 
 
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])
+def test_a_lost_one_that_returns_after_its_replacement_serves_goes(ids):
+    old, new = ids
+    fleet = [Part(old, 1, "ready", 1), Part(new, 1, "ready", 1, replaces=old)]
+    assert next_step(desired="running", wanted=1, config=1, parts=fleet).ends == (old,)
+
+
 def test_when_the_lost_one_returns_the_one_that_serves_less_goes():
     back = parts("ready", "ready")
     assert step(2, 1, *back, Part("new", 2, "starting", 1, replaces="1-2")).ends == ("new",)
