@@ -15,6 +15,8 @@ from endpoints.models import Endpoint
 from endpoints.rules import Tally
 from scheduler.models import LIVE, Instance
 from scheduler.rules import COMING, InstanceState, NodeState, in_queue, reason_sentence
+from studio.audit import selectors as audit
+from studio.audit.models import Event
 from studio.errors import NotFound
 from studio.projects import selectors as projects
 from studio.projects.models import Project
@@ -53,17 +55,27 @@ def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
     return visible(actor).filter(project=project).order_by("-created_at", "id")
 
 
+def events(actor: Actor) -> QuerySet[Event]:
+    """What happened lately to the endpoints and projects of the active tenant that the actor may see."""
+    seen = Q(thing_type="endpoint", thing_id__in=visible(actor).order_by().values("pk"))
+    seen |= Q(thing_type="project", thing_id__in=projects.visible(actor).order_by().values("pk"))
+    return audit.of_tenant(actor.tenant, seen)
+
+
 def named(actor: Actor, name_or_id: str, project: Project | None = None) -> Endpoint:
     """By id, or by name in the project, or by name among all visible ones of the active tenant.
 
+    One that is Deleting is found by its id only: its name is free.
+
     Raises `NotFound`; where the name fits several, the sentence lists them as `project/endpoint (id)`.
     """
-    pool = visible(actor).exclude(desired="deleted")
+    pool = visible(actor)
     if project is not None:
         pool = pool.filter(project=project)
     try:
         found = list(pool.filter(pk=UUID(name_or_id)))
     except ValueError:
+        pool = pool.exclude(desired="deleted")
         pool = pool if project is not None else pool.filter(project__tenant=actor.tenant)
         found = list(pool.filter(name__iexact=name_or_id)[:20])
     if len(found) == 1:

@@ -217,6 +217,9 @@ WAITING_SENTENCES: Final = {
     "unusable": lambda r, g: f"No {g} node takes instances now{_elsewhere(r)}; it {_needs(r)}.",
     "none_free": lambda r, g: (
         f"Nothing is free: it {_needs(r)}, all {r.get('total', 0)} {g} RDUs are in use{_elsewhere(r)}."
+        if not r.get("free")
+        else f"Too few are free: it {_needs(r)}; {r.get('free')} of {r.get('total', 0)} {g} RDUs"
+        f" are free{_elsewhere(r)}."
     ),
     "fragmented": lambda r, g: (
         f"Not enough together: it {_needs(r)}; {r.get('free', 0)} of {r.get('total', 0)} {g} RDUs are free, "

@@ -14,6 +14,8 @@ from studio.errors import NotFound
 from studio.hub.models import DeployOption, Generation
 from studio.tenants.rules import Actor
 
+NODES_SHOWN = 24  # of a preview: first those where something would land
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -135,12 +137,13 @@ def preview(
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
+    shown = sorted(rows, key=lambda node: (str(node.pk) not in lands, node.name))[:NODES_SHOWN]
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
         capacity=capacity(actor, generation),
         rdus=rdus,
         instances=instances,
-        nodes=pictures(actor, rows, lands, rdus),
+        nodes=pictures(actor, shown, lands, rdus),
         placed=len(plan.placements),
         waits=waits,
     )

@@ -16,7 +16,7 @@ from endpoints.models import Endpoint
 from endpoints.selectors import EndpointView
 from endpoints.views.shown import Happening, Row
 from studio import htmx
-from studio.audit.models import Event
+from studio.audit import selectors as audit
 from studio.tenants.rules import require
 
 TABS = {"keys": "API Keys", "instances": "Instances", "events": "Events"}
@@ -38,7 +38,7 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     if "keys" in (tab, part):
         context["keys"] = _key_rows(request, found)
     if "events" in (tab, part):
-        context["events"] = [Happening(each) for each in Event.objects.filter(thing_id=found.pk)[:LONG]]
+        context["events"] = [Happening(each) for each in audit.of_thing(found.pk)[:LONG]]
     return htmx.page(request, template, context, part=part)
 
 

@@ -43,9 +43,6 @@ class User(AbstractUser):
     default_tenant = models.ForeignKey(
         Tenant, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    theme = models.CharField(
-        max_length=6, default="system", choices=[("system", "System"), ("light", "Light"), ("dark", "Dark")]
-    )
 
     class Meta:
         ordering = ["username"]

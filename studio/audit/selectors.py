@@ -1,0 +1,17 @@
+"""Reading the audit. Who may read what is decided by whoever asks: these take what may be seen."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from studio.audit.models import Event
+
+
+def of_thing(thing: UUID) -> QuerySet[Event]:
+    """The timeline of one thing, newest first."""
+    return Event.objects.filter(thing_id=thing)
+
+
+def of_tenant(tenant: UUID | None, seen: Q) -> QuerySet[Event]:
+    """What happened in a tenant to the things that `seen` describes, newest first."""
+    return Event.objects.filter(seen, tenant_id=tenant)
