@@ -184,9 +184,9 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
         raise Conflict(f"{node.name} answers and still runs {len(rows)} instances; drain it first.")
     for row in rows:
         Allocation.objects.filter(instance=row, released_at=None).update(released_at=now)
-    Instance.objects.filter(pk__in=[row.pk for row in rows]).update(
-        state=InstanceState.STOPPED, state_since=now, ended_at=now, host="", port=0, pid=0
-    )
+    ended = Instance.objects.filter(pk__in=[row.pk for row in rows])
+    ended.filter(state__in=[*COMING, InstanceState.READY]).update(state=InstanceState.LOST)
+    ended.update(state=InstanceState.STOPPED, state_since=now, ended_at=now, host="", port=0, pid=0)
     Node.objects.filter(pk=node.pk).update(
         state=NodeState.REMOVED,
         intent=NodeState.REMOVED,

@@ -12,6 +12,7 @@ from studio import keyring
 from studio.audit.models import Event
 from studio.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.support.cast import NOW, view_of
+from tests.support.control import arrows_checked
 
 VERBS = ["cordon", "uncordon", "drain", "remove"]
 
@@ -131,6 +132,15 @@ def test_a_node_that_is_silent_while_the_clocks_are_frozen_can_be_removed(cast):
     cast.endpoint()
     placing.place_pending("SN40L")
     assert do("remove", cast, node, now=node.heard_at + timedelta(seconds=31)).state == "removed"
+
+
+@pytest.mark.parametrize("state", ["placed", "ready", "draining", "failed", "lost"])
+def test_removing_a_silent_node_draws_only_legal_arrows(cast, state):
+    node = cast.node(state=NodeState.SUSPECT)
+    cast.instance(cast.bare_endpoint(), state=state, node=node)
+    with arrows_checked():
+        do("remove", cast, node)
+    assert Instance.objects.get().state == "stopped"
 
 
 def test_removing_a_lost_node_ends_its_instances_and_starts_others(cast):

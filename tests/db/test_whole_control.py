@@ -49,13 +49,20 @@ class WholeControl(RuleBasedStateMachine):
         self.agents: dict[str, Agent] = {}
         self.made = 0
 
-    @initialize(widths=st.lists(st.sampled_from([2, 4, 8]), min_size=1, max_size=3))
-    def begin(self, widths: list[int]) -> None:
+    @initialize(
+        widths=st.lists(st.sampled_from([2, 4, 8]), min_size=1, max_size=3),
+        wishes=st.lists(st.tuples(st.sampled_from([1, 2, 4]), st.integers(1, 3)), min_size=1, max_size=2),
+    )
+    def begin(self, widths: list[int], wishes: list[tuple[int, int]]) -> None:
+        """A platform on which something runs already."""
         self.checked = arrows_checked()
         self.checked.__enter__()
         self.cast = make_cast()
         for width in widths:
             self._join(width)
+        for rdus, instances in wishes:
+            self.create(rdus=rdus, instances=instances)
+        self.everybody_works()
 
     def _join(self, width: int) -> None:
         self.made += 1
@@ -161,6 +168,22 @@ class WholeControl(RuleBasedStateMachine):
             agent.round()
             self.control.take(agent)
 
+    @rule(rounds=st.integers(1, 4))
+    def everybody_works(self, rounds: int = 4) -> None:
+        for _ in range(rounds):
+            self.control.deliver()
+            for agent in self.agents.values():
+                agent.round()
+            self.control.take(*self.agents.values())
+
+    @rule(number=NUMBERS, looks=st.sampled_from([7, 10, 20, 20]))
+    def one_node_falls_silent(self, number: int, looks: int) -> None:
+        """The others speak on meanwhile."""
+        self._agent(number).away = True
+        for agent in self.agents.values():
+            agent.away = agent.away and agent is self._agent(number)
+        self.time_passes(seconds=2, times=looks, spoken=True)
+
     @rule(number=NUMBERS, error=st.sampled_from(["crash", "crash", "launch"]))
     def process_crashes(self, number: int, error: str) -> None:
         agent = self._agent(number)
@@ -187,10 +210,17 @@ class WholeControl(RuleBasedStateMachine):
     def nudges_are_lost(self) -> None:
         self.control.lose_nudges()
 
-    @rule(seconds=st.sampled_from([1, 2, 2, 5]), times=st.sampled_from([1, 1, 3, 8, 16]))
-    def time_passes(self, seconds: float, times: int) -> None:
+    @rule()
+    def reports_are_taken(self) -> None:
+        """Whatever stands in the registers, however old."""
+        self.control.take(*self.agents.values())
+
+    @rule(
+        seconds=st.sampled_from([1, 2, 2, 5]), times=st.sampled_from([1, 1, 3, 8, 16]), spoken=st.booleans()
+    )
+    def time_passes(self, seconds: float, times: int, spoken: bool) -> None:
         for _ in range(times):
-            for agent in self.agents.values():
+            for agent in self.agents.values() if spoken or times > 1 else ():
                 agent.say()
             self.control.sweep(seconds)
 
@@ -305,7 +335,7 @@ def test_whatever_happens_control_settles(db, broker_url, broker_client):
         WholeControl,
         settings=hypothesis.settings(
             max_examples=EXAMPLES,
-            stateful_step_count=25,
+            stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(hypothesis.HealthCheck),
             print_blob=True,
