@@ -97,7 +97,7 @@ def _leaving(row: Standing, seen: wire.Seen, now: datetime) -> Change:
 def _came_so_far(row: Standing, seen: wire.Seen, state: str, now: datetime) -> Change:
     progress = (
         {"phase": seen.progress.phase, "done": seen.progress.done, "total": seen.progress.total}
-        if seen.progress
+        if seen.progress and state != InstanceState.READY
         else None
     )
     fields: dict[str, Any] = {}
@@ -108,7 +108,7 @@ def _came_so_far(row: Standing, seen: wire.Seen, state: str, now: datetime) -> C
     if state == row.state or (row.state == InstanceState.READY and state in COMING and not seen.sentence):
         return Change(fields=fields, seen_outside="port" in fields)
     if state == InstanceState.READY:
-        fields |= {"ready_at": now, "reason": None, "progress": None}
+        fields |= {"ready_at": now, "reason": None}
     elif row.state == InstanceState.READY:
         fields |= {"reason": {"code": "silent", "sentence": seen.sentence}}
     outside = InstanceState.READY in (state, row.state) or row.state in (
