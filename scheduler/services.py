@@ -179,6 +179,8 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     endpoints = _endpoints_on(node)
     list(Endpoint.objects.select_for_update().filter(pk__in=endpoints).order_by("pk").values_list("pk"))
     node = Node.objects.select_for_update().get(pk=node.pk)
+    if node.state == NodeState.REMOVED:
+        raise NotFound(f"There is no node {node.name}.")
     rows = list(Instance.objects.filter(node=node, state__in=LIVE))
     if rows and _answers(node, now):
         raise Conflict(f"{node.name} answers and still runs {len(rows)} instances; drain it first.")

@@ -169,6 +169,6 @@ def test_a_removed_node_frees_its_name_and_its_registers(
     assert control_broker.keys("node:*") == []
     again, _ = add(cast, name=name)
     assert again.state == "joining"
-    for verb in ("cordon", "drain", "uncordon"):
+    for verb in VERBS:
         with pytest.raises(NotFound):
             do(verb, cast, node)
