@@ -172,3 +172,17 @@ def test_a_removed_node_frees_its_name_and_its_registers(
     for verb in VERBS:
         with pytest.raises(NotFound):
             do(verb, cast, node)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_change_of_a_node_and_its_audit_row_stand_or_fall_together(cast, verb, monkeypatch):
+    node = cast.node()
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("the audit cannot be written")
+
+    monkeypatch.setattr(services, "record", broken)
+    with pytest.raises(RuntimeError):
+        do(verb, cast, node)
+    node.refresh_from_db()
+    assert (node.state, node.intent, node.name) == ("ready", "ready", "sn40l-1")

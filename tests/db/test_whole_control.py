@@ -26,7 +26,7 @@ from tests.support.cast import make_cast, speaking_to, view_of
 from tests.support.control import Control, arrows_checked
 from tests.support.fleet import Agent, agent_of
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
 ROUNDS = 80  # sweeps in which everything must have settled
 QUIET = 4  # sweeps in which nothing moves, then nothing will
 NUMBERS = st.integers(0, 20)
