@@ -14,9 +14,8 @@ help: ## list the targets
 up: $(RUN) ## start everything on this machine and print the address (Ctrl-C stops it)
 	@exec $(VENV)/bin/python manage.py up
 
-test: $(DEV) ## the tests: database tests on PostgreSQL where there is one, then all of them on SQLite
-	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/pytest -n 2 -m "db or postgres"
-	$(VENV)/bin/pytest -n 2
+test: $(DEV) ## all tests: on PostgreSQL where there is one, on SQLite, with real processes, in a browser
+	$(VENV)/bin/python -m tests.support.run
 
 # The checks read the settings but no data: a key of no value, a database in memory.
 check: export STUDIO_SECRET_KEY := only-for-checks

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import alone, postgres
 from tests.support import broker as brokers
+from tests.support import postgres
 
 HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
-ALONE_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
+# In this order, and last: Playwright leaves a loop on the thread that no async test may meet.
+WAITING_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
 
 
 def on_postgres() -> bool:
@@ -25,19 +26,25 @@ def on_postgres() -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        _mark_alone(item)
+        _mark_waiting(item)
         _mark_database(item)
     if "soak" not in config.option.markexpr:
         _leave_to_soak(config, items)
     if not on_postgres():
         _leave_to_postgres(config, items)
-    alone.put_last(items)
+    items.sort(key=_rank)
 
 
-def _mark_alone(item: pytest.Item) -> None:
-    for mark, folder in ALONE_FOLDERS.items():
+def _mark_waiting(item: pytest.Item) -> None:
+    for mark, folder in WAITING_FOLDERS.items():
         if folder in item.path.parents:
             item.add_marker(mark)
+
+
+def _rank(item: pytest.Item) -> int:
+    return max(
+        (rank for rank, mark in enumerate(WAITING_FOLDERS, 1) if item.get_closest_marker(mark)), default=0
+    )
 
 
 def _mark_database(item: pytest.Item) -> None:
@@ -48,7 +55,7 @@ def _mark_database(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.django_db(transaction=True))
     elif in_folder and not has_own:
         item.add_marker(pytest.mark.django_db)
-    if item.get_closest_marker("django_db") and not alone.needs_the_machine(item):
+    if item.get_closest_marker("django_db") and not _rank(item):
         item.add_marker(pytest.mark.db)
 
 
@@ -68,23 +75,6 @@ def _leave_to_postgres(config: pytest.Config, items: list[pytest.Item]) -> None:
     elif theirs:
         items[:] = [item for item in items if item not in theirs]
         config.hook.pytest_deselected(items=theirs)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node) -> None:
-    """Tells each worker of xdist the one lock of this run."""
-    node.workerinput["machine_lock"] = os.path.join(os.environ["STUDIO_DATA_DIR"], "machine.lock")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    return alone.OneWorkerForThem(config, log)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item):
-    with alone.turn(item, getattr(item.config, "workerinput", {}).get("machine_lock")):
-        return (yield)
 
 
 # --- the broker -----------------------------------------------------------------------------------------

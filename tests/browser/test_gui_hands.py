@@ -78,6 +78,7 @@ def test_sign_in_and_make_a_project_by_keyboard_alone(site):
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Projects", exact=True)).to_be_visible()
+    page.wait_for_load_state("load")  # before the scripts are there, Enter would open the plain page
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the page")).to_be_focused()
     page.keyboard.press("Enter")
