@@ -28,7 +28,8 @@ log = structlog.get_logger()
 
 BATCH = 200
 BUILDERS = "routes:builders"  # whoever builds the whole table now; gone when the broker is emptied
-LOOK_EVERY = 0.5  # seconds between looks at the broker's run id and at unpublished rows
+LOOK_EVERY = 0.5  # seconds between looks at the broker
+ROWS_EVERY = 4  # looks; rows that a dead process left unpublished wait no longer
 
 # KEYS: table, log, changes. ARGV: endpoint id, version (8 bytes) + box, channel. → the version that stood there and
 # is newer, nothing when written or as new. A route that a process built too late is refused so.
@@ -70,12 +71,14 @@ def touch(endpoints: Iterable[UUID]) -> None:
 def publish(endpoints: Sequence[UUID]) -> bool:
     """Write the present routes of these endpoints. False when the broker was away; the thread will do it."""
     if enqueue.resting():
+        _left_behind.set()
         return False
     try:
         for start in range(0, len(endpoints), BATCH):
             _publish_batch(endpoints[start : start + BATCH])
     except redis.RedisError as error:
         enqueue.rest()
+        _left_behind.set()
         log.warning("routes not published", error=type(error).__name__)
         return False
     return True
@@ -163,6 +166,9 @@ def _upstream(row: Instance) -> wire.Upstream:
 # ----- the publisher --------------------------------------------------------------------------------------
 
 
+_left_behind = threading.Event()  # somebody in this process could not publish
+
+
 class Publisher(threading.Thread):
     """Keeps the broker's table whole. Any number of them may run; each write is only taken if newer."""
 
@@ -171,10 +177,19 @@ class Publisher(threading.Thread):
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
+        """The broker is asked at each look, the database only every few, or when something is amiss."""
+        settled: bytes | None = None  # the marker under which the last look left everything in order
+        looks = 0
         while not self._stop_asked.wait(LOOK_EVERY):
+            looks += 1
             try:
-                look()
+                if settled and looks % ROWS_EVERY and not _left_behind.is_set() and _stands(settled):
+                    continue
+                settled = None
+                _left_behind.clear()
+                settled = look()
             except redis.RedisError as error:
+                settled = None
                 log.warning("publisher waits", error=type(error).__name__)
             except DatabaseError as error:
                 log.warning("publisher waits", error=type(error).__name__)
@@ -184,8 +199,17 @@ class Publisher(threading.Thread):
         self._stop_asked.set()
 
 
-def look() -> None:
-    """One look: everything when the broker's table is not the one we completed, else only what is behind."""
+def _stands(settled: bytes) -> bool:
+    """Whether the broker is the one, and the table the one, that the last look settled."""
+    info, standing = _ask(enqueue.broker())
+    return bool(standing == settled and settled.endswith(f":{info['run_id']}".encode()))
+
+
+def look() -> bytes:
+    """One look: everything when the broker's table is not the one we completed, else only what is behind.
+
+    Returns the marker of the table as it should be.
+    """
     broker = enqueue.broker()
     info, standing = _ask(broker)
     marker = f"{_incarnation()}:{info['run_id']}".encode()
@@ -201,6 +225,7 @@ def look() -> None:
             "pk", flat=True
         )
         publish(list(behind[:BATCH]))
+    return marker
 
 
 def _ask(broker: "redis.Redis") -> tuple[Any, Any]:

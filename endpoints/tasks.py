@@ -19,5 +19,5 @@ def converge(endpoint: str) -> None:
 @shared_task(name="endpoints.tasks.settle")
 def settle() -> None:
     now = datetime.now(UTC)
-    if claim_sweep("settle", 4.0, now):
+    if claim_sweep("settle", 8.0, now):
         rollouts.settle(now=now)

@@ -29,7 +29,7 @@ from scheduler.wire import packed
 from studio import enqueue
 from studio.unit import unit_of_work
 
-LISTEN_EVERY = 2.0  # seconds
+LISTEN_EVERY = 3.0  # seconds; each look costs an idle platform some CPU
 WRITE_EVERY = timedelta(seconds=5)
 ABSENCE = timedelta(seconds=15)  # a longer gap between looks means that control was away
 ANSWERING = (NodeState.READY, NodeState.CORDONED, NodeState.DRAINING)

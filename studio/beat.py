@@ -23,8 +23,8 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2},
     beat_schedule={
-        "watch": _sweep("scheduler.tasks.watch", 2.0, "reports"),
-        "settle": _sweep("endpoints.tasks.settle", 5.0, "driving"),
+        "watch": _sweep("scheduler.tasks.watch", 3.0, "reports"),
+        "settle": _sweep("endpoints.tasks.settle", 10.0, "driving"),
     },
 )
 
