@@ -6,14 +6,14 @@ Nothing is released on lost: the node's RDUs leave the pool, its instances are r
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import registers
+from scheduler import selectors as machines
 from scheduler.advance import crashed
 from scheduler.driver import drive_node, incarnation, standing_of, take_reports
-from scheduler.models import LIVE, Control, Demand, Instance, Node, Placement, Sweep
+from scheduler.models import Control, Demand, Instance, Node, Placement, Sweep
 from scheduler.rules import (
     COMING,
     InstanceState,
@@ -108,7 +108,7 @@ def _count_silence(nodes: Sequence[Node], heard: set[str], elapsed: float, now: 
 @unit_of_work
 def _change_state(node: Node, state: str, silent: float, now: datetime) -> None:
     """Steps: 1. lock endpoints and node; 2. the node's state, if nobody else moved it; 3. its instances on lost."""
-    endpoints = _endpoints_on(node.pk)
+    endpoints = machines.endpoints_on(node.pk)
     list(Endpoint.objects.select_for_update().filter(pk__in=endpoints).order_by("pk").values_list("pk"))
     moved = Node.objects.filter(pk=node.pk, state=node.state, report_number=node.report_number)
     if not moved.update(state=state, state_since=now, silent_seconds=silent):
@@ -122,11 +122,6 @@ def _change_state(node: Node, state: str, silent: float, now: datetime) -> None:
         for endpoint in endpoints:
             enqueue.nudge_converging(str(endpoint))
     raise_demand(node.generation_id)
-
-
-def _endpoints_on(node: UUID) -> list[UUID]:
-    rows = Instance.objects.filter(node=node, state__in=LIVE)
-    return sorted(set(rows.values_list("endpoint_id", flat=True)))
 
 
 # ----- what stands still ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import planner
+from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Placement, Rdu
 from scheduler.rules import COMING, InstanceState, NodeState
 from scheduler.services import touch_nodes
@@ -115,23 +116,8 @@ def by_width(
     for row in waiting:
         groups[row.min_width].append(row)
     for width in sorted(groups, reverse=True):
-        yield node_views(generation, width), groups[width]
-
-
-def node_views(generation: str, min_width: int = 0) -> list[planner.NodeView]:
-    """Nodes as the planner sees them; those that take nothing now are there for the reasons' sake."""
-    nodes = Node.objects.filter(generation=generation, width__gte=min_width).exclude(state=NodeState.REMOVED)
-    return [
-        planner.NodeView(
-            id=str(node.pk),
-            name=node.name,
-            width=node.width,
-            free=node.free,
-            usable=node.state == NodeState.READY,
-            why_not="" if node.state == NodeState.READY else node.state,
-        )
-        for node in nodes
-    ]
+        nodes = machines.nodes().filter(generation=generation, width__gte=width)
+        yield machines.views(list(nodes)), groups[width]
 
 
 def _views(rows: Sequence[Instance]) -> list[planner.Waiting]:

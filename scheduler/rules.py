@@ -78,8 +78,6 @@ ARROWS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 STATES: Final = tuple(ARROWS)
 COMING: Final = ("placed", "starting", "warming")  # on a node, not yet ready
-SERVING: Final = ("ready",)
-PRESENT: Final = ("awaiting", *COMING, "ready", "failed")  # count as an instance the endpoint has
 
 
 class IllegalArrow(ValueError):

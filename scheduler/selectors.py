@@ -150,6 +150,7 @@ def preview(
 
 
 def views(rows: Sequence[Node]) -> list[planner.NodeView]:
+    """Nodes as the planner sees them; those that take nothing now are there for the reasons' sake."""
     return [
         planner.NodeView(
             id=str(node.pk),
@@ -256,5 +257,7 @@ def waiting(generation: str | None = None) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: (each["generation"], each["position"], each["since"]))
 
 
-def live_instances(node: Node) -> QuerySet[Instance]:
-    return Instance.objects.filter(node=node, state__in=LIVE).select_related("endpoint__project")
+def endpoints_on(node: UUID) -> list[UUID]:
+    """The endpoints with a live instance on the node, in the order in which they are locked."""
+    rows = Instance.objects.filter(node=node, state__in=LIVE)
+    return sorted(set(rows.values_list("endpoint_id", flat=True)))

@@ -16,6 +16,7 @@ from django.db.models import Case, F, Value, When
 from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import registers
+from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Rdu
 from scheduler.rules import COMING, LOST_AFTER, InstanceState, NodeState
 from studio import enqueue, keyring
@@ -176,7 +177,7 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     Raises `Conflict` while a node that answers still has instances; drain it first.
     """
     require(actor, "node.manage", NODE_FACTS)
-    endpoints = _endpoints_on(node)
+    endpoints = machines.endpoints_on(node.pk)
     list(Endpoint.objects.select_for_update().filter(pk__in=endpoints).order_by("pk").values_list("pk"))
     node = Node.objects.select_for_update().get(pk=node.pk)
     if node.state == NodeState.REMOVED:
@@ -228,15 +229,10 @@ def _intend(actor: Actor, node: Node, intent: str, now: datetime) -> Node:
         actor, {"ready": "uncordon", "cordoned": "cordon"}.get(intent, "drain"), node, {"was": node.intent}
     )
     raise_demand(node.generation_id)
-    for endpoint in _endpoints_on(node):
+    for endpoint in machines.endpoints_on(node.pk):
         enqueue.nudge_converging(str(endpoint))
     node.refresh_from_db()
     return node
-
-
-def _endpoints_on(node: Node) -> list[UUID]:
-    rows = Instance.objects.filter(node=node, state__in=LIVE)
-    return sorted(set(rows.values_list("endpoint_id", flat=True)))
 
 
 def _record(actor: Actor, verb: str, node: Node, changes: dict[str, object]) -> None:

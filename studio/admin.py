@@ -1,14 +1,18 @@
 """The operators' desk. Services own the writes, so what they own is shown here and not edited."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
+from scheduler import services
 from scheduler.models import Allocation, Instance, Node, Placement, Sweep
 from studio.audit.models import Event
+from studio.errors import Refusal
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
 from studio.projects.models import Project
 from studio.tenants.models import Membership, PlatformKey, Tenant, User
@@ -58,6 +62,7 @@ class InstanceAdmin(Shown):
 
 @admin.register(Node)
 class NodeAdmin(Shown):
+    actions = ["cordon", "uncordon", "drain", "remove"]
     list_display = [
         "name",
         "generation",
@@ -72,6 +77,32 @@ class NodeAdmin(Shown):
     list_filter = ["state", "generation", "virtual"]
     search_fields = ["name", "machine", "address"]
     exclude = ["sealed_token"]
+
+    @admin.action(description="Cordon: no new instances, what runs stays")
+    def cordon(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        self._each(request, nodes, services.cordon_node)
+
+    @admin.action(description="Uncordon: take instances again")
+    def uncordon(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        self._each(request, nodes, services.uncordon_node)
+
+    @admin.action(description="Drain: move everything off")
+    def drain(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        self._each(request, nodes, services.drain_node)
+
+    @admin.action(description="Remove: the machine is dead or empty")
+    def remove(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        self._each(request, nodes, services.remove_node)
+
+    def _each(self, request: HttpRequest, nodes: QuerySet[Node], service: Callable[..., Node]) -> None:
+        """One at a time: what one is refused does not keep the others from it."""
+        for node in nodes:
+            try:
+                service(actor=request.actor, node=node, now=request.now)  # type: ignore[attr-defined]
+            except Refusal as refusal:
+                messages.error(request, f"{node.name}: {refusal.sentence}")
+            else:
+                messages.success(request, f"{node.name}: done.")
 
 
 @admin.register(ApiKey)

@@ -57,13 +57,6 @@ class Conflict(Refusal):
     status = 409
 
 
-class Unavailable(Refusal):
-    """A part of the platform that is needed does not answer."""
-
-    code = "unavailable"
-    status = 503
-
-
 def invalid_field(field: str, sentence: str) -> Invalid:
     """The usual case: one field is wrong, and the sentence is about it."""
     return Invalid(sentence, {field: sentence})

@@ -148,12 +148,6 @@ class InstanceFolder:
     def mark_ready(self) -> None:
         (self.path / "ready").touch(mode=0o600)
 
-    def log_size(self) -> int:
-        try:
-            return (self.path / "server.log").stat().st_size
-        except OSError:
-            return 0
-
     def log_tail(self, lines: int, token: str) -> list[str]:
         """The last lines, shortened, and without the token should the server have printed it."""
         text = b""

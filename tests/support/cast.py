@@ -160,7 +160,11 @@ def make_cast() -> Cast:
     users = {}
     for name, (tenant, role, is_org_admin, is_operator) in PEOPLE.items():
         users[name] = User.objects.create(
-            username=name, default_tenant=tenants[tenant], is_org_admin=is_org_admin, is_staff=is_operator
+            username=name,
+            default_tenant=tenants[tenant],
+            is_org_admin=is_org_admin,
+            is_staff=is_operator,
+            is_superuser=is_operator,
         )
         Membership.objects.create(user=users[name], tenant=tenants[tenant], role=role)
     demo = Project.objects.create(tenant=tenants["default"], owner=users["owen"], name="demo")
