@@ -209,7 +209,7 @@ class EndpointForm(forms.Form):
                     "hx-trigger": "input changed delay:250ms" if typing else "change",
                     "hx-target": "this",
                     "hx-swap": "none",
-                    "hx-sync": "closest .sheet-body:replace",
+                    "hx-sync": "closest .sheet-body:queue last",
                 }
         self.fields["endpoint_name"].widget.attrs["autofocus"] = True
 
