@@ -50,6 +50,12 @@ class Fleet:
         if self._under_way[upstream.id] <= 0:
             del self._under_way[upstream.id]
 
+    def under_way(self, instance: str) -> int:
+        return self._under_way.get(instance, 0)
+
+    def is_away(self, instance: str) -> bool:
+        return instance in self._away
+
     def eject(self, endpoint: str, upstream: Upstream) -> None:
         if upstream.id not in self._away:
             log.warning("instance away", endpoint=endpoint, instance=upstream.id)

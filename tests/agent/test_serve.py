@@ -159,7 +159,7 @@ def test_it_is_small_and_rests_when_idle(served: Served) -> None:
     process = psutil.Process(served.process.pid)
     before = sum(process.cpu_times()[:2])
     threading.Event().wait(1.0)
-    assert sum(process.cpu_times()[:2]) - before <= 0.02
+    assert sum(process.cpu_times()[:2]) - before <= 0.1  # a thread that polls would take all of it
     assert process.memory_info().rss < 90 * 2**20
 
 
