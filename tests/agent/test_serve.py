@@ -14,6 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.waiting import eventually
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODEL = REPOSITORY / "studio/hub/shipped/help/1/model.gguf"
 TOKEN = "a-token-of-this-test"
@@ -157,9 +159,13 @@ def test_metrics_count_what_is_in_flight(served: Served) -> None:
 
 def test_it_is_small_and_rests_when_idle(served: Served) -> None:
     process = psutil.Process(served.process.pid)
-    before = sum(process.cpu_times()[:2])
-    threading.Event().wait(1.0)
-    assert sum(process.cpu_times()[:2]) - before <= 0.1  # a thread that polls would take all of it
+
+    def rests() -> bool:
+        before = sum(process.cpu_times()[:2])
+        threading.Event().wait(1.0)
+        return round(sum(process.cpu_times()[:2]) - before, 2) <= 0.02  # two ticks of the kernel's clock
+
+    eventually(rests, what="it rests once the answers before are done")
     assert process.memory_info().rss < 90 * 2**20
 
 
