@@ -20,8 +20,9 @@ from apikeys.models import ApiKey
 from endpoints import selectors, wire
 from endpoints.models import Endpoint
 from endpoints.rules import LIVE, UPDATING
-from scheduler.models import Control, Instance
+from scheduler.models import Instance
 from scheduler.rules import InstanceState
+from scheduler.selectors import incarnation
 from studio import enqueue, keyring
 
 log = structlog.get_logger()
@@ -212,7 +213,7 @@ def look() -> bytes:
     """
     broker = enqueue.broker()
     info, standing = _ask(broker)
-    marker = f"{_incarnation()}:{info['run_id']}".encode()
+    marker = f"{incarnation()}:{info['run_id']}".encode()
     if standing != marker:
         builder = uuid.uuid4().bytes
         broker.sadd(BUILDERS, builder)
@@ -241,7 +242,3 @@ def _publish_all() -> None:
     ids = list(Endpoint.objects.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH):
         _publish_batch(ids[start : start + BATCH])
-
-
-def _incarnation() -> int:
-    return Control.objects.get_or_create(pk=1)[0].incarnation

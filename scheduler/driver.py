@@ -23,6 +23,7 @@ from scheduler import registers, wire
 from scheduler.advance import Change, Standing, advance
 from scheduler.models import LIVE, Allocation, Control, Instance, Node
 from scheduler.rules import InstanceState, NodeState, check_arrow
+from scheduler.selectors import incarnation
 from scheduler.services import raise_demand, release, touch_nodes
 from studio import enqueue, keyring, seal
 from studio.unit import unit_of_work
@@ -69,17 +70,18 @@ def _build_wish(name: str) -> tuple[Node, wire.Wish] | None:
             return None
         rows = list(
             Instance.objects.filter(node=node, state__in=LIVE)
-            .select_related("endpoint", "model_version__model", "runtime_version__runtime")
+            .select_related("model_version__model", "runtime_version__runtime")
             .order_by("pk")
         )
         held = _held(rows)
+        device_env = node.generation.device_env
         wish = wire.Wish(
             node=name,
             agent=node.agent,
             incarnation=incarnation(),
             epoch=node.epoch,
             refusal=node.refusal,
-            instances=[_wished(row, held[row.pk]) for row in rows],
+            instances=[_wished(row, held[row.pk], device_env) for row in rows],
         )
     return node, wish
 
@@ -92,7 +94,7 @@ def _held(rows: Sequence[Instance]) -> dict[UUID, list[int]]:
     return found
 
 
-def _wished(row: Instance, rdus: list[int]) -> wire.Wished:
+def _wished(row: Instance, rdus: list[int], device_env: str) -> wire.Wished:
     version, runtime = row.model_version, row.runtime_version.runtime
     return wire.Wished(
         id=str(row.pk),
@@ -114,7 +116,7 @@ def _wished(row: Instance, rdus: list[int]) -> wire.Wished:
             env={**runtime.env, **row.runtime_version.env},
             token_file_env=runtime.token_file_env,
             token_env=runtime.token_env,
-            device_env=row.node.generation.device_env if row.node else "",
+            device_env=device_env,
             health_path=runtime.health_path,
             warmup_path=runtime.warmup_path,
             metrics_path=runtime.metrics_path,
@@ -147,10 +149,6 @@ def _met_a_newer_wish(name: str, standing: int) -> None:
     mint_incarnation(above=seen_incarnation)
     Node.objects.filter(pk=node.pk).update(epoch=F("epoch") + 1)
     enqueue.nudge_driving(name)
-
-
-def incarnation() -> int:
-    return Control.objects.get_or_create(pk=1)[0].incarnation
 
 
 def mint_incarnation(*, above: int) -> None:

@@ -12,7 +12,7 @@ from endpoints.models import Endpoint
 from scheduler import registers
 from scheduler import selectors as machines
 from scheduler.advance import crashed
-from scheduler.driver import drive_node, incarnation, standing_of, take_reports
+from scheduler.driver import drive_node, standing_of, take_reports
 from scheduler.models import Control, Demand, Instance, Node, Placement, Sweep
 from scheduler.rules import (
     COMING,
@@ -184,7 +184,7 @@ def _undriven() -> list[str]:
     """Nodes whose newest epoch is not in the register: a nudge was lost, or the broker came back empty."""
     nodes = Node.objects.exclude(state=NodeState.REMOVED).values_list("name", "epoch", "wished_epoch")
     behind = {name for name, epoch, wished in nodes if wished < epoch}
-    present = incarnation()
+    present = machines.incarnation()
     standing = registers.get_wish_numbers(enqueue.broker(), [name for name, _, _ in nodes])
     return sorted(
         behind | {name for name, epoch, _ in nodes if standing.get(name, -1) != packed(present, epoch)}

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from scheduler import planner
-from scheduler.models import LIVE, Allocation, Instance, Node
+from scheduler.models import LIVE, Allocation, Control, Instance, Node
 from scheduler.rules import NodeState, reason_sentence
 from studio.errors import NotFound
 from studio.hub.models import DeployOption, Generation
@@ -63,6 +63,11 @@ class Preview:
     @property
     def rdus_in_all(self) -> int:
         return self.rdus * self.instances
+
+
+def incarnation() -> int:
+    """Control's present one: 1 until a restored database makes it mint another."""
+    return Control.objects.filter(pk=1).values_list("incarnation", flat=True).first() or 1
 
 
 def nodes() -> QuerySet[Node]:

@@ -7,8 +7,9 @@ from django.core.management.base import BaseCommand
 
 from endpoints.wire import MARKER
 from scheduler import registers, wire
-from scheduler.driver import incarnation, mint_incarnation
+from scheduler.driver import mint_incarnation
 from scheduler.models import Node
+from scheduler.selectors import incarnation
 from studio import enqueue
 
 
