@@ -21,21 +21,48 @@ MARKER = "routes:marker"
 NUDGE = "routes:nudge"
 
 
-class Key(msgspec.Struct, frozen=True):
-    """An API key that may be used now; revoked ones are not published."""
+# What limited keys have spent and hold, one hash for each: see `endpoints.gateway.limits`.
+LIMIT = "limit:"  # + key id
+
+
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one key may use, over all gateways; 0 stands for no limit.
+
+    Minutes, days and months are the clock's and the calendar's, in UTC. Tokens are prompt and completion together.
+    """
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    parallel: int = 0
+    tokens_per_day: int = 0
+    tokens_per_month: int = 0
+
+
+class Key(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An API key that may be used; revoked ones are not published.
+
+    `expires_at`: seconds since the epoch, 0 for never. `experts`: the only model names it may ask for; empty for all.
+    """
 
     id: str
     digest: bytes
+    limits: Limits | None = None
+    expires_at: float = 0.0
+    experts: list[str] = []
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """A ready instance. `spare` ones (on a node that fell silent) are asked only when no other answers."""
+    """A ready instance. `spare` ones (on a node that fell silent) are asked only when no other answers.
+
+    `slots`: how many calls it works on at once, over all gateways; 0 for as many as come.
+    """
 
     id: str
     host: str
     port: int
     token: str
     spare: bool = False
+    slots: int = 0
 
 
 class Route(msgspec.Struct, frozen=True):
