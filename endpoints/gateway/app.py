@@ -41,7 +41,7 @@ class Gateway:
         self.running = Running()
         self.meter = Meter(settings.log_share)
         self.follower = Follower(settings.broker_url, settings.seals, self.table)
-        self.upstreams = Upstreams(self.table, session)
+        self.upstreams = Upstreams(self.table, session, settings.queue_limit)
         self.front = Front(settings.web_socket, self.running) if settings.web_socket else None
         self._watch_gauges()
 
@@ -53,6 +53,7 @@ class Gateway:
             gateway = cls(settings, session)
             try:
                 async with gateway.follower.running():
+                    gateway.upstreams.fleet.start()
                     yield gateway
             finally:
                 await gateway.upstreams.fleet.close()
@@ -122,8 +123,12 @@ class Gateway:
             asked = found.dialect.read(body, route)
             async with self.running.guard(receive):
                 sent = time.perf_counter()
-                async with self.upstreams.opened(route, asked.calls, prediction.request_id) as exchanges:
-                    prediction.upstream = time.perf_counter() - sent
+                async with self.upstreams.opened(route, asked.calls, prediction.request_id) as (
+                    opening,
+                    exchanges,
+                ):
+                    prediction.queue = opening.waited
+                    prediction.upstream = time.perf_counter() - sent - opening.waited
                     prediction.exchanges = exchanges
                     if asked.stream:
                         await reply.stream(found.dialect.media, asked.pieces(exchanges))

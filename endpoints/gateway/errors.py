@@ -134,6 +134,11 @@ def no_answer() -> Refused:
     return Refused(503, "no_instance_answers", sentence, retry_after=1)
 
 
+def queue_full(waiting: int) -> Refused:
+    sentence = f"All instances of this endpoint are busy, and {waiting} requests wait for them already."
+    return Refused(429, "queue_full", sentence, details={"limit": "queue", "waiting": waiting}, retry_after=1)
+
+
 def broken(reason: str) -> Refused:
     """The instance failed after the answer had begun, or answered what no model server should."""
     return Refused(502, "instance_failed", f"The instance broke off its answer: {reason}.")

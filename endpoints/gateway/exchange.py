@@ -1,7 +1,9 @@
 """One attempt at one instance: the request, the first byte, the rest."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,7 +15,7 @@ from endpoints.gateway.sse import Splitter, TooLong
 from endpoints.wire import Upstream
 
 if TYPE_CHECKING:
-    from endpoints.gateway.upstream import Fleet
+    from endpoints.gateway.fleet import Fleet
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0)  # the deadline is the request's own
 # An instance that knows our token no longer is not the one we were told of.
@@ -44,14 +46,20 @@ class InstanceFailed(Exception):
         self.refused = refused or errors.no_answer()
 
 
+class Silent(Exception):
+    """The fleet gave the instance up while this call waited for it."""
+
+
 class Attempt:
-    """See `formats.call.Exchange`. `begin()` first, `close()` in any case."""
+    """See `formats.call.Exchange`. `begin()` first, `close()` in any case; `fleet.take` chose the instance."""
 
     def __init__(
         self, session: aiohttp.ClientSession, fleet: "Fleet", upstream: Upstream, call: Call, request_id: str
     ) -> None:
         self.call = call
         self.instance = upstream.id
+        self.waits_since: float | None = None  # see `fleet.CallUnderWay`
+        self.begun = False
         self.clock = Clock()
         self.answer: Json = {}
         self.said_usage: Json | None = None
@@ -67,7 +75,9 @@ class Attempt:
         self._done = False
         self._failure: errors.Refused | None = None
         self._closed = False
-        fleet.begun(upstream)
+        self._listening: asyncio.Task[Any] | None = None  # who waits for the instance's next byte
+        self._abandoned = False
+        fleet.began(upstream, self)
 
     def usage(self) -> Usage:
         """As the instance counted it; where a stream ended before it did, the chunks that came."""
@@ -80,21 +90,25 @@ class Attempt:
         """Raises InstanceFailed where another instance may be asked, `errors.Refused` where it is of no use."""
         self.clock.start = time.time()
         try:
-            response = await self._post()
-            if response.status != 200:
-                raise await _said_no(response)
-            if self.call.stream:
-                self._first = await self._next_batch()
-                if self._failure is not None:
-                    raise self._failure
-            else:
-                self._take_whole(await response.read())
+            with self._listen():
+                response = await self._post()
+                if response.status != 200:
+                    raise await _said_no(response)
+                if self.call.stream:
+                    self._first = await self._next_batch()
+                else:
+                    self._take_whole(await response.read())
+            if self._failure is not None:
+                raise self._failure
+            self.begun = True
         except errors.Refused as refused:
             if refused.status in RETRY_ELSEWHERE:
                 raise InstanceFailed(f"{refused.status} {refused.code}", refused=refused) from None
             raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise InstanceFailed("refuses connections", refuses=True) from error
+        except Silent as error:
+            raise InstanceFailed("takes calls and answers nothing") from error
         except (aiohttp.ClientError, OSError, TooLong) as error:
             raise InstanceFailed(f"broke the connection ({type(error).__name__})", reset=True) from error
 
@@ -105,7 +119,10 @@ class Attempt:
             if self._done:
                 break
             try:
-                batch = await self._next_batch()
+                with self._listen():
+                    batch = await self._next_batch()
+            except Silent as error:
+                raise errors.broken("it fell silent") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise errors.broken("its connection was lost") from error
             except TooLong as error:
@@ -117,9 +134,34 @@ class Attempt:
         if self._closed:
             return
         self._closed = True
-        self._fleet.ended(self._upstream)
+        self._fleet.ended(self._upstream, self)
+        self._fleet.give_back(self.instance)
         if self._response is not None:
             self._response.close()
+
+    def abandon(self) -> None:
+        """See `fleet.CallUnderWay`. Whoever waits for the instance is woken, whoever asks it next refused."""
+        self._abandoned = True
+        if self._listening is not None:
+            self._listening.cancel()
+
+    @contextmanager
+    def _listen(self) -> Iterator[None]:
+        """Around each wait for the instance. Raises Silent when the call was abandoned meanwhile."""
+        if self._abandoned:
+            raise Silent
+        task = self._listening = asyncio.current_task()
+        assert task is not None
+        self.waits_since = time.monotonic()
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Cancelled for another reason too, say by a client that left, the task must end all the same.
+            if self._abandoned and not task.uncancel():
+                raise Silent from None
+            raise
+        finally:
+            self._listening = self.waits_since = None
 
     async def _post(self) -> aiohttp.ClientResponse:
         upstream = self._upstream

@@ -37,7 +37,9 @@ class Prediction:
     def stamps(self) -> list[tuple[bytes, bytes]]:
         """The headers that every answer carries; the gateway's share is what is left of the time until now."""
         own = time.perf_counter() - self.began - self.queue - self.upstream
-        instances = ",".join(dict.fromkeys(exchange.instance for exchange in self.exchanges))
+        instances = ",".join(
+            dict.fromkeys(exchange.instance for exchange in self.exchanges if exchange.instance)
+        )
         return [
             (b"x-request-id", self.request_id.encode()),
             (b"x-studio-instance", instances.encode()),

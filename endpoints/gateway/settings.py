@@ -15,6 +15,7 @@ class Settings:
     seals: Seals
     web_socket: str = ""  # without it, other paths than predictions are not served
     body_limit: int = 32 * 2**20  # bytes
+    queue_limit: int = 1000  # requests of one endpoint that wait for a free instance
     stop_seconds: int = 5
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0  # 0: none
@@ -31,6 +32,7 @@ def from_environment() -> Settings:
         seals=Seals(_ring("routes_seal"), _ring("routes_verify")),
         web_socket=env.text("STUDIO_WEB_SOCKET"),
         body_limit=env.number("STUDIO_BODY_LIMIT_MB", 32, least=1, most=4096) * 2**20,
+        queue_limit=env.number("STUDIO_GATEWAY_QUEUE", 1000, least=0, most=1_000_000),
         stop_seconds=env.number("STUDIO_STOP_SECONDS", 5, least=0, most=3600),
         metrics_host=env.text("STUDIO_GATEWAY_METRICS_HOST", "127.0.0.1"),
         metrics_port=env.number("STUDIO_GATEWAY_METRICS_PORT", 0, least=0, most=65535),

@@ -66,11 +66,21 @@ class Clock:
 class Exchange(Protocol):
     """An instance's answer to one call: `answer` when asked for whole, else `batches()`."""
 
-    call: Call
-    instance: str
-    clock: Clock
-    answer: Json
-    said_usage: Json | None  # as the model server counted it
+    @property
+    def call(self) -> Call: ...
+
+    @property
+    def instance(self) -> str: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def answer(self) -> Json: ...
+
+    @property
+    def said_usage(self) -> Json | None:
+        """As the model server counted it."""
 
     def usage(self) -> Usage: ...
 
