@@ -148,8 +148,7 @@ class Attempt:
     @contextmanager
     def _listen(self) -> Iterator[None]:
         """Around each wait for the instance. Raises Silent when the call was abandoned meanwhile."""
-        if self._abandoned:
-            raise Silent
+        self._check_abandoned()
         task = self._listening = asyncio.current_task()
         assert task is not None
         self.waits_since = time.monotonic()
@@ -162,6 +161,10 @@ class Attempt:
             raise
         finally:
             self._listening = self.waits_since = None
+
+    def _check_abandoned(self) -> None:
+        if self._abandoned:
+            raise Silent
 
     async def _post(self) -> aiohttp.ClientResponse:
         upstream = self._upstream
