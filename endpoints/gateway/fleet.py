@@ -193,6 +193,12 @@ class Fleet:
             if chosen is not None or not candidates:
                 waiter.turn.set_result(self._taken(endpoint, chosen))
 
+    def share_slots(self, gateways: int) -> None:
+        """How many gateways, this one included, the instances' slots are for."""
+        self.gateways = gateways
+        for endpoint in list(self._queues):
+            self._serve_queue(endpoint)
+
     def _route_changed(self, endpoint: str) -> None:
         if endpoint in self._queues:
             self._serve_queue(endpoint)

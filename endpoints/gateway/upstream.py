@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import aiohttp
 
@@ -153,14 +153,12 @@ class Upstreams:
         self._session = session
         self.fleet = Fleet(table, self._answers, queue_limit)
 
-    @asynccontextmanager
-    async def opened(
-        self, route: Route, calls: Sequence[Call], request_id: str
-    ) -> AsyncIterator[tuple[Opening, list[Exchange]]]:
-        """See `Opening.all`. At the end of the block whatever is not complete is cancelled at its instance."""
+    @contextmanager
+    def opening(self, route: Route, request_id: str) -> Iterator[Opening]:
+        """At the end of the block whatever is not complete is cancelled at its instance."""
         opening = Opening(self, route, request_id)
         try:
-            yield opening, await opening.all(calls)
+            yield opening
         finally:
             opening.close()
 
