@@ -102,6 +102,16 @@ def no_expert(said: str, names: Sequence[str]) -> Refused:
     return Refused(400, "expert_not_found", sentence, details={"experts": list(names)}, param="select_expert")
 
 
+def wrong_task(task: str, model: str) -> Refused:
+    """400: embeddings of what writes, or text of what embeds."""
+    serves = (
+        "embeddings: ask for them at …/embeddings or at the Predict URL"
+        if task == "embedding"
+        else "chat and completions, and no embeddings"
+    )
+    return Refused(400, "wrong_task", f"This endpoint ({model}) serves {serves}.", details={"task": task})
+
+
 def wrong_method(allow: str) -> Refused:
     return Refused(405, "wrong_method", f"This path answers {allow} only.", allow=allow)
 

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 
-from endpoints.gateway.formats import generic_v1, generic_v2, openai
+from endpoints.gateway.formats import generic_v1, generic_v2, nlp, openai, openai_embeddings, responses
 from endpoints.gateway.formats.call import Dialect
 
 OWN = ("/v1/", "/openai/v1/", "/api/predict/", "/api/v2/predict/")
-GENERIC: dict[str, Dialect] = {
+PREDICT: dict[str, Dialect] = {
     "/api/predict/generic/stream/": generic_v1.STREAM,
     "/api/predict/generic/": generic_v1.PREDICT,
     "/api/v2/predict/generic/stream/": generic_v2.STREAM,
     "/api/v2/predict/generic/": generic_v2.PREDICT,
+    "/api/predict/nlp/stream/": nlp.STREAM,
+    "/api/predict/nlp/": nlp.PREDICT,
 }
 OPENAI: dict[str, Dialect] = {
     "chat/completions": openai.CHAT_COMPLETIONS,
     "completions": openai.COMPLETIONS,
+    "embeddings": openai_embeddings.EMBEDDINGS,
     "models": openai.MODELS,
 }
 
@@ -44,16 +47,16 @@ def voice(path: str) -> Dialect:
 
 def match(path: str) -> Match | None:
     """None where the gateway has nothing."""
-    for prefix, dialect in GENERIC.items():
+    for prefix, dialect in PREDICT.items():
         if path.startswith(prefix):
-            return _generic(path.removeprefix(prefix), dialect)
+            return _predict(path.removeprefix(prefix), dialect)
     for prefix in ("/openai/v1/", "/v1/"):
         if path.startswith(prefix):
             return _openai(path.removeprefix(prefix))
     return None
 
 
-def _generic(rest: str, dialect: Dialect) -> Match | None:
+def _predict(rest: str, dialect: Dialect) -> Match | None:
     project, _, endpoint = rest.removesuffix("/").partition("/")
     if not project or not endpoint or "/" in endpoint:
         return None
@@ -65,10 +68,15 @@ def _openai(rest: str) -> Match | None:
     first, _, after_first = rest.partition("/")
     second, _, after_second = after_first.partition("/")
     for tail, endpoint, project in ((after_first, first, None), (after_second, second, first)):
-        dialect = OPENAI.get(tail.removesuffix("/"))
-        if dialect is None and tail.startswith("models/"):
-            dialect = openai.MODELS
+        dialect = _resource(tail)
         if dialect is not None and endpoint:
             model = tail.removeprefix("models").strip("/") if dialect is openai.MODELS else ""
             return Match(dialect, endpoint.lower(), project.lower() if project else None, model)
     return None
+
+
+def _resource(tail: str) -> Dialect | None:
+    if tail.startswith("models/"):
+        return openai.MODELS
+    tail = tail.removesuffix("/")
+    return responses.Responses() if tail == "responses" else OPENAI.get(tail)

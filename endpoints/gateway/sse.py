@@ -15,24 +15,36 @@ class Splitter:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[
+            bytes
+        ] = []  # of a line that is not complete; joined once, however many reads it took
         self._data: list[bytes] = []
-        self._size = 0
+        self._size = 0  # of both
 
     def feed(self, part: bytes) -> list[bytes]:
         """Raises TooLong."""
-        *lines, self._rest = (self._rest + part).split(b"\n")
+        events: list[bytes] = []
+        if b"\n" in part:
+            events, part = self._lines(b"".join([*self._rest, part]) if self._rest else part)
+            self._rest = []
+        if part:
+            self._rest.append(part)
+            self._size += len(part)
+        if self._size > LONGEST:
+            raise TooLong
+        return events
+
+    def _lines(self, whole: bytes) -> tuple[list[bytes], bytes]:
+        """The events in it, and what follows the last end of a line."""
+        *lines, rest = whole.split(b"\n")
         events = []
         for line in lines:
             line = line.removesuffix(b"\r")
             if not line:
                 if self._data:
                     events.append(b"\n".join(self._data))
-                self._data, self._size = [], 0
+                self._data = []
             elif line.startswith((b"data:", b"error:")):
-                value = line.partition(b":")[2].removeprefix(b" ")
-                self._data.append(value)
-                self._size += len(value)
-        if len(self._rest) + self._size > LONGEST:
-            raise TooLong
-        return events
+                self._data.append(line.partition(b":")[2].removeprefix(b" "))
+        self._size = sum(map(len, self._data)) if self._data else 0
+        return events, rest

@@ -38,6 +38,19 @@ class World:
         client = openai.AsyncOpenAI(base_url=self.url + base, api_key=key, max_retries=0)
         return await self.clients.enter_async_context(client)
 
+    async def change(self, **changes: object) -> None:
+        """Publishes the endpoint hello anew."""
+        upstreams = [instance.upstream for instance in self.instances]
+        version = self.gateway.table.version(ENDPOINT) + 1
+        await self.publish(hello(self.control, *upstreams, version=version, **changes))
+
+    def behave(self, behaviour: fake.Behaviour) -> None:
+        for instance in self.instances:
+            instance.behave = behaviour
+
+    def asked(self) -> list[fake.Seen]:
+        return [seen for instance in self.instances for seen in instance.seen]
+
     def post(self, path: str, body: object, key: str | None = KEY, **more: object):
         headers = {"key": key} if key else {}
         return self.http.post(self.url + path, json=body, headers=headers, **more)
@@ -47,7 +60,11 @@ V1 = f"/api/predict/generic/{PROJECT}/{ENDPOINT}"
 V1_STREAM = f"/api/predict/generic/stream/{PROJECT}/{ENDPOINT}"
 V2 = f"/api/v2/predict/generic/{PROJECT}/{ENDPOINT}"
 V2_STREAM = f"/api/v2/predict/generic/stream/{PROJECT}/{ENDPOINT}"
+NLP = f"/api/predict/nlp/{PROJECT}/{ENDPOINT}"
+NLP_STREAM = f"/api/predict/nlp/stream/{PROJECT}/{ENDPOINT}"
 CHAT = f"/v1/{PROJECT}/{ENDPOINT}/chat/completions"
+RESPONSES = f"/v1/{PROJECT}/{ENDPOINT}/responses"
+EMBEDDINGS = f"/v1/{PROJECT}/{ENDPOINT}/embeddings"
 
 
 def free_port() -> int:
@@ -107,3 +124,10 @@ async def world(control, broker) -> AsyncIterator[World]:
         await eventually_async(lambda: gateway.table.complete, what="the route table is complete")
         async with aiohttp.ClientSession() as http, contextlib.AsyncExitStack() as clients:
             yield World(control, gateway, f"http://127.0.0.1:{settings.port}", http, instances, clients)
+
+
+@pytest.fixture
+async def embedder(world) -> World:
+    """The endpoint hello with a model that embeds."""
+    await world.change(task="embedding")
+    return world

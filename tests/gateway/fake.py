@@ -88,8 +88,50 @@ def events(*, chat: bool, words: list[str] = WORDS) -> list[dict[str, Any]]:
     return [*first, *told, chunk(None, chat=chat, finish="stop"), counted]
 
 
+def vector(text: Any) -> list[float]:
+    """What `embed` answers for a text, or for its tokens."""
+    return [float(len(text)), 0.5, -1.25]
+
+
+async def embed(seen: Seen, out: Out) -> None:
+    """An embedding for each input, in an order of its own."""
+    said = seen.body["input"]
+    inputs = said if isinstance(said, list) and not isinstance(said[0], int) else [said]
+    data = [{"object": "embedding", "index": at, "embedding": vector(text)} for at, text in enumerate(inputs)]
+    usage = {"prompt_tokens": 2 * len(inputs), "total_tokens": 2 * len(inputs)}
+    await out.json({"object": "list", "model": "served", "data": data[::-1], "usage": usage})
+
+
+def tool_call(index: int, name: str, *arguments: str) -> list[dict[str, Any]]:
+    """The chunks of one: its head, then its arguments piece by piece."""
+    head = {
+        "index": index,
+        "id": f"call-{index}",
+        "type": "function",
+        "function": {"name": name, "arguments": ""},
+    }
+    rest = [{"index": index, "function": {"arguments": part}} for part in arguments]
+    deltas = [{"content": None, "tool_calls": [one]} for one in (head, *rest)]
+    return [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+
+
+def streams(*told: Any) -> Behaviour:
+    """Answers any call with these events."""
+
+    async def behave(seen: Seen, out: Out) -> None:
+        await out.begin_events()
+        for one in told:
+            await out.event(one)
+        await out.end()
+
+    return behave
+
+
 async def polite(seen: Seen, out: Out) -> None:
-    """Answers "one two three" to anything."""
+    """Answers "one two three" to anything that is no text to embed."""
+    if seen.path.endswith("/embeddings"):
+        await embed(seen, out)
+        return
     chat = seen.path.endswith("chat/completions")
     if seen.body.get("stream"):
         await out.begin_events()

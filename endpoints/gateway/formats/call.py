@@ -19,15 +19,26 @@ Json = dict[str, Any]
 
 CHAT = "/v1/chat/completions"
 COMPLETION = "/v1/completions"
+EMBEDDING = "/v1/embeddings"
+
+# What an endpoint can do (`Route.task`).
+CHATS = "chat"
+EMBEDS = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`body` is sent to `path` of an instance as it stands."""
+    """`body` is sent to `path` of an instance as it stands.
+
+    For limits: `prompt_bytes` is the size of all text in it, and no text has more tokens than bytes; `max_tokens`
+    is the most that may be generated, None where the client did not say.
+    """
 
     path: str
     body: Json
     stream: bool
+    prompt_bytes: int = 0
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +103,17 @@ class Asked(Protocol):
     """A request as its format has read it."""
 
     @property
+    def model_name(self) -> str:
+        """The model or expert asked for, by the name the model server knows: aliases are resolved."""
+
+    @property
     def calls(self) -> Sequence[Call]: ...
 
     @property
     def stream(self) -> bool: ...
 
-    def whole(self, exchanges: Sequence[Exchange]) -> Json: ...
+    def whole(self, exchanges: Sequence[Exchange]) -> Json:
+        """Raises `errors.Refused` for a wish that the answers show to be out of reach."""
 
     def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]: ...
 
@@ -149,6 +165,43 @@ def upstream_model(route: Route, said: str | None) -> str | None:
     if said in route.experts:
         return said
     return route.model if said in known_names(route) else None
+
+
+def model_of(calls: Sequence[Call]) -> str:
+    """The name said to the model server; all calls of one request ask for the same."""
+    name: str = calls[0].body["model"]
+    return name
+
+
+def need(route: Route, task: str) -> None:
+    """Raises 400 where the endpoint does something else."""
+    if route.task != task:
+        raise errors.wrong_task(route.task, route.model)
+
+
+def inputs(said: object) -> list[object]:
+    """Each of OpenAI's `prompt` or `input`: a text, texts, one text as tokens, or several such lists."""
+    if isinstance(said, list) and said and not isinstance(said[0], int):
+        return said
+    return [said]
+
+
+def size_of(value: object) -> int:
+    """Bytes of all texts in JSON, names of fields included; anything else counts as one."""
+    size = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            size += len(one) if one.isascii() else len(one.encode())
+        elif isinstance(one, dict):
+            waiting += one
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        else:
+            size += 1
+    return size
 
 
 def line_of(value: Any) -> bytes:

@@ -1,5 +1,7 @@
 """What every chat needs, whichever API it came by. Model servers answer 500 to some of its mistakes."""
 
+import orjson
+
 from endpoints.gateway.errors import bad
 from endpoints.gateway.formats.call import Json
 
@@ -27,3 +29,42 @@ def tools(value: object, name: str) -> list[Json]:
             raise bad(f"{name}[{index}]", f"{name}[{index}] must be an object like {wanted}.")
         tool.setdefault("type", "function")
     return value
+
+
+class ToolCalls:
+    """The tool calls of a streamed answer, put together from what each chunk adds."""
+
+    def __init__(self) -> None:
+        self.found: list[Json] = []
+        self._places: dict[int, Json] = {}
+
+    def add(self, chunk: Json) -> None:
+        for place, said in enumerate(tool_calls_in(chunk)):
+            index = said.get("index")
+            index = place if index is None else index
+            call = self._places.get(index)
+            if call is None:
+                call = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+                self._places[index] = call
+                self.found.append(call)
+            function = said.get("function") or {}
+            call["id"] = call["id"] or said.get("id") or ""
+            call["function"]["name"] += function.get("name") or ""
+            call["function"]["arguments"] += arguments_of(function)
+
+
+def tool_calls_in(part: Json) -> list[Json]:
+    """Those of an answer or a chunk: what its first choice says."""
+    choices = part.get("choices")
+    if not choices:
+        return []
+    said = choices[0].get("message") or choices[0].get("delta") or {}
+    return said.get("tool_calls") or []
+
+
+def arguments_of(function: Json) -> str:
+    """As a string; some servers write the object itself."""
+    said = function.get("arguments")
+    if isinstance(said, dict):
+        return orjson.dumps(said).decode()
+    return said or ""

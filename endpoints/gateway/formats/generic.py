@@ -1,4 +1,4 @@
-"""What the two generic APIs have in common: prompts, and what is told about an answer."""
+"""What the generic APIs and NLP have in common: prompts, and what is told about an answer."""
 
 import time
 from collections.abc import AsyncIterator
@@ -8,8 +8,8 @@ import orjson
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
-from endpoints.gateway.formats import chat
-from endpoints.gateway.formats.call import CHAT, COMPLETION, Call, Exchange, Json
+from endpoints.gateway.formats import chat, embedding
+from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, EMBEDDING, EMBEDS, Call, Exchange, Json
 from endpoints.gateway.formats.params import Params
 from endpoints.wire import Route
 
@@ -25,15 +25,19 @@ def line(value: Any) -> bytes:
 
 def call_for(prompt: str, where: str, params: Params, route: Route, *, stream: bool) -> Call:
     """The call for one prompt; `where` names it in a refusal. Raises 400."""
+    if stream:
+        calls.need(route, CHATS)
     model = calls.upstream_model(route, params.select_expert)
     if model is None:
         raise errors.no_expert(str(params.select_expert), calls.known_names(route))
-    body: Json = {"model": model, **params.sampling()}
+    if route.task == EMBEDS:
+        return embedding.call_for(model, prompt, where)
+    said = _conversation(prompt, where) if params.process_prompt else {"prompt": prompt}
+    body: Json = {"model": model, **params.sampling(), **said}
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    if not params.process_prompt:
-        return Call(COMPLETION, body | {"prompt": prompt}, stream)
-    return Call(CHAT, body | _conversation(prompt, where), stream)
+    path = CHAT if params.process_prompt else COMPLETION
+    return Call(path, body, stream, calls.size_of(list(said.values())), params.max_tokens)
 
 
 def text_of(part: Json) -> str:
@@ -52,8 +56,15 @@ def stop_reason(part: Json) -> str | None:
     return STOP_REASONS.get(reason, reason) if reason else None
 
 
+def told_of(prompt: str, exchange: Exchange) -> Json | embedding.Vector:
+    """A whole answer as v1 tells it: an embedding, or the fields of a completion."""
+    if exchange.call.path == EMBEDDING:
+        return embedding.vector(exchange)
+    return completion(prompt, exchange)
+
+
 def completion(prompt: str, exchange: Exchange) -> Json:
-    """The fields of a whole answer that v1 and v2 share."""
+    """The fields of a whole completion that v1 and v2 share."""
     told: Json = {
         "completion": text_of(exchange.answer),
         "logprobs": {"text_offset": [], "top_logprobs": []},
@@ -62,22 +73,25 @@ def completion(prompt: str, exchange: Exchange) -> Json:
         "tokens": [],
         "total_tokens_count": exchange.usage().total,
     }
-    choices = exchange.answer.get("choices") or [{}]
-    tool_calls = (choices[0].get("message") or {}).get("tool_calls")
+    tool_calls = chat.tool_calls_in(exchange.answer)
     return told | {"tool_calls": tool_calls} if tool_calls else told
 
 
 async def tellings(prompt: str, exchange: Exchange) -> AsyncIterator[list[Json]]:
     """The stream's objects, as many at once as came together; the very last one holds the counts."""
     texts: list[str] = []
+    tool_calls = chat.ToolCalls()
     reason = ""
     async for batch in exchange.batches():
         said = [text for chunk in batch if (text := text_of(chunk))]
         texts += said
+        for chunk in batch:
+            tool_calls.add(chunk)
         reason = next((found for chunk in batch if (found := stop_reason(chunk))), reason)
         if said:
             yield [{"stream_token": text, "is_last_response": False} for text in said]
-    yield [_last("".join(texts), reason, prompt, exchange)]
+    last = _last("".join(texts), reason, prompt, exchange)
+    yield [last | {"tool_calls": tool_calls.found} if tool_calls.found else last]
 
 
 def _last(text: str, reason: str, prompt: str, exchange: Exchange) -> Json:

@@ -45,6 +45,10 @@ class Asked:
     prompts: list[str]
     began: float = field(default_factory=time.perf_counter)
 
+    @property
+    def model_name(self) -> str:
+        return calls.model_of(self.calls)
+
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         status = {
             "complete": True,
@@ -55,7 +59,7 @@ class Asked:
             "progressMessage": "",
             "reason": "",
         }
-        told = [generic.completion(*pair) for pair in zip(self.prompts, exchanges, strict=True)]
+        told = [generic.told_of(*pair) for pair in zip(self.prompts, exchanges, strict=True)]
         return {"status": status, "predictions": told}
 
     async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:

@@ -46,6 +46,10 @@ class Asked:
     stream: bool
     items: dict[str, str]  # id → prompt, in the client's order
 
+    @property
+    def model_name(self) -> str:
+        return calls.model_of(self.calls)
+
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         pairs = zip(self.items.items(), exchanges, strict=True)
         return {"items": [_item(id, prompt, exchange) for (id, prompt), exchange in pairs]}
@@ -95,12 +99,14 @@ async def _first_failure(pumping: asyncio.Task[None]) -> None:
 
 
 def _item(id: str, prompt: str, exchange: Exchange) -> Json:
-    usage = exchange.usage()
-    value = generic.completion(prompt, exchange) | {
-        "prompt_tokens_count": usage.prompt,
-        "completion_tokens_count": usage.completion,
-        "model_execution_time": exchange.clock.whole(),
-    }
+    value = generic.told_of(prompt, exchange)
+    if isinstance(value, dict):
+        usage = exchange.usage()
+        value |= {
+            "prompt_tokens_count": usage.prompt,
+            "completion_tokens_count": usage.completion,
+            "model_execution_time": exchange.clock.whole(),
+        }
     return {"id": id, "partial": False, "value": value, "params": {}, "status": None}
 
 

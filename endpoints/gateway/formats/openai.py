@@ -14,10 +14,25 @@ from typing import Any
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import chat
-from endpoints.gateway.formats.call import CHAT, COMPLETION, Call, Exchange, Json
+from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, Call, Exchange, Json
 from endpoints.wire import Route
 
+MEDIA = b"text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """`said` by the client, `model` at the server; `experts` where a bundle's own router chooses among them."""
+
+    said: str
+    model: str
+    experts: Sequence[str] = ()
+
+    def in_answer(self, answer: Json) -> str:
+        """As the client said it, or the expert that was chosen."""
+        chosen = answer.get("model")
+        return chosen if isinstance(chosen, str) and chosen in self.experts else self.said
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +41,20 @@ class OpenAI:
 
     name: str
     path: str
-    media: bytes = b"text/event-stream; charset=utf-8"
+    media: bytes = MEDIA
 
     def read(self, body: bytes, route: Route) -> "Asked":
+        calls.need(route, CHATS)
         said = calls.read_object(body)
-        model = _model(said.get("model"), route)
+        name = named(said, route)
         _check(said, self.path)
         stream = said.get("stream") is True
         wants_usage = _prepare_stream(said, stream)
-        echoed = said.get("model") or route.model
-        said["model"] = model
+        said["model"] = name.model
         if "repetition_penalty" in said:
             said.setdefault("repeat_penalty", said["repetition_penalty"])  # llama.cpp's word for it
-        return Asked([Call(self.path, said, stream)], stream, echoed, wants_usage)
+        call = Call(self.path, said, stream, _prompt_bytes(said), _most_tokens(said))
+        return Asked([call], stream, name, wants_usage)
 
     def refusal(self, refused: errors.Refused) -> Json:
         return errors.openai_body(refused)
@@ -56,10 +72,14 @@ MODELS = OpenAI("openai_models", "/v1/models")  # lists; it is never read
 class Asked:
     calls: Sequence[Call]
     stream: bool
-    model: str  # as the client said it
+    name: Name
     wants_usage: bool
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def model_name(self) -> str:
+        return self.name.model
 
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         (exchange,) = exchanges
@@ -67,12 +87,7 @@ class Asked:
         for choice in answer.get("choices") or []:
             part = choice.setdefault("message", {}) if self._is_chat() else choice
             _never_null(part, "content" if self._is_chat() else "text")
-        usage = exchange.usage()
-        answer["usage"] = exchange.said_usage or {
-            "prompt_tokens": usage.prompt,
-            "completion_tokens": usage.completion,
-            "total_tokens": usage.total,
-        }
+        answer["usage"] = _usage(exchange)
         return answer
 
     async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
@@ -83,8 +98,8 @@ class Asked:
             if shown:
                 yield b"".join(map(event, shown))
             last = batch[-1]
-        if self.wants_usage and exchange.said_usage is not None:
-            yield event(self._headed(last, chunk=True) | {"choices": [], "usage": exchange.said_usage})
+        if self.wants_usage:
+            yield event(self._headed(last, chunk=True) | {"choices": [], "usage": _usage(exchange)})
         yield DONE
 
     def _corrected(self, chunk: Json) -> Json:
@@ -101,7 +116,7 @@ class Asked:
 
     def _headed(self, answer: Json, *, chunk: bool) -> Json:
         is_chat = self._is_chat()
-        answer["model"] = self.model
+        answer["model"] = self.name.in_answer(answer)
         if not answer.get("id"):
             answer["id"] = ("chatcmpl-" if is_chat else "cmpl-") + self.id
         if not answer.get("created"):
@@ -134,13 +149,15 @@ def _model_card(name: str) -> Json:
     return {"id": name, "object": "model", "created": 0, "owned_by": "studio"}
 
 
-def _model(said: object, route: Route) -> str:
-    if said is not None and not isinstance(said, str):
+def named(said: Json, route: Route) -> Name:
+    """The model of a request's body. Raises 400, and 404 with the names that exist."""
+    model = said.get("model")
+    if model is not None and not isinstance(model, str):
         raise errors.bad("model", "model must be a string.")
-    model = calls.upstream_model(route, said or None)
-    if model is None:
-        raise errors.no_model(str(said), calls.known_names(route))
-    return model
+    asked = calls.upstream_model(route, model or None)
+    if asked is None:
+        raise errors.no_model(str(model), calls.known_names(route))
+    return Name(model or route.model, asked, route.experts if asked == route.model else ())
 
 
 def _check(said: Json, path: str) -> None:
@@ -151,7 +168,7 @@ def _check(said: Json, path: str) -> None:
     elif not isinstance(said.get("prompt"), str | list):
         raise errors.bad("prompt", "prompt must be a string or a list.")
     temperature = said.get("temperature")
-    if temperature is not None and not (_is_number(temperature) and 0 <= temperature <= 2):
+    if temperature is not None and not (is_number(temperature) and 0 <= temperature <= 2):
         raise errors.bad("temperature", "temperature must be a number between 0 and 2.")
     if not isinstance(said.get("stream"), bool | None):
         raise errors.bad("stream", "stream must be true or false.")
@@ -167,7 +184,32 @@ def _prepare_stream(said: Json, stream: bool) -> bool:
     return bool(options.get("include_usage"))
 
 
-def _is_number(value: object) -> bool:
+def _prompt_bytes(said: Json) -> int:
+    return calls.size_of([said.get(name) for name in ("messages", "tools", "prompt") if said.get(name)])
+
+
+def _most_tokens(said: Json) -> int | None:
+    """For all choices of all prompts together."""
+    asked = [said.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    given = [count for count in asked if type(count) is int and count >= 0]
+    if not given:
+        return None
+    choices = said.get("n")
+    choices = choices if type(choices) is int and choices > 1 else 1
+    return max(given) * choices * len(calls.inputs(said.get("prompt")))
+
+
+def _usage(exchange: Exchange) -> Json:
+    """In the instance's own words, where it has said it."""
+    usage = exchange.usage()
+    return exchange.said_usage or {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.total,
+    }
+
+
+def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
