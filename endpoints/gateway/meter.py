@@ -9,6 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import structlog
@@ -67,6 +68,9 @@ class Totals:
         self.prompt = self.completion = 0
         self.response, self.first_token, self.queue = Times(), Times(), Times()
 
+    def copy(self) -> "Totals":
+        return deepcopy(self)
+
     def add(self, row: Row) -> None:
         self.prompt += row.prompt_tokens
         self.completion += row.completion_tokens
@@ -84,13 +88,13 @@ class Meter(Collector):
         self.registry.register(self)
         self._log_share = log_share
         self._rows: dict[tuple[str, str, int], Row] = {}
-        self._answers: Counter[tuple[str, str, int]] = Counter()  # endpoint, format, status
+        self.answers: Counter[tuple[str, str, int]] = Counter()  # endpoint, format, status
         self._totals: dict[str, Totals] = {}
 
     def account(self, prediction: Prediction) -> None:
         usage = prediction.usage()
         status = prediction.status
-        self._answers[prediction.endpoint, prediction.format, status] += 1
+        self.answers[prediction.endpoint, prediction.format, status] += 1
         row = self._row(prediction.endpoint, prediction.key)
         row.requests += 1
         row.prompt_tokens += usage.prompt
@@ -123,18 +127,18 @@ class Meter(Collector):
     def forget(self, endpoint: str) -> None:
         """An endpoint that is no more has no series either: they would only grow."""
         self._totals.pop(endpoint, None)
-        for key in [key for key in self._answers if key[0] == endpoint]:
-            del self._answers[key]
+        for key in [key for key in self.answers if key[0] == endpoint]:
+            del self.answers[key]
 
     def collect(self) -> Iterator[Metric]:
         """For Prometheus, which asks from a thread of its own: everything is copied before it is read."""
         requests = CounterMetricFamily(
             "studio_gateway_requests", "Predictions answered", labels=["endpoint", "format", "status"]
         )
-        for (endpoint, format, status), count in list(self._answers.items()):
+        for (endpoint, format, status), count in list(self.answers.items()):
             requests.add_metric([endpoint, format, str(status)], count)
         yield requests
-        totals = list(self._totals.items())
+        totals = self._summed()
         tokens = CounterMetricFamily(
             "studio_gateway_tokens", "Tokens, as the instances count them", labels=["endpoint", "kind"]
         )
@@ -152,6 +156,15 @@ class Meter(Collector):
         yield _histogram("queue_seconds", "Time waited for a free instance", totals, lambda one: one.queue)
         for name, (says, read) in self.gauges.items():
             yield GaugeMetricFamily(f"studio_gateway_{name}", says, value=float(read()))
+
+    def _summed(self) -> list[tuple[str, Totals]]:
+        """The totals with what was counted since `take_rows`."""
+        summed: dict[str, Totals] = {}
+        for endpoint, total in list(self._totals.items()):
+            summed[endpoint] = total.copy()
+        for row in list(self._rows.values()):
+            summed.setdefault(row.endpoint, Totals()).add(row)
+        return list(summed.items())
 
 
 def _histogram(
