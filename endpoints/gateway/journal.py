@@ -102,6 +102,15 @@ class Journal:
                 (self._folder / f"{self.under_way.number}{SUFFIX}").unlink(missing_ok=True)
             self.under_way = None
 
+    def all_batches(self) -> list[Batch]:
+        """Everything, in order, as a run hands it over at its end."""
+        first = self.next_batch()
+        if self._gathered:
+            self._waiting.append(Batch(self.gateway, self._number, list(self._gathered.values())))
+            self._gathered = {}
+            self._number += 1
+        return [first, *self._waiting] if first else []
+
     @property
     def is_empty(self) -> bool:
         return self.under_way is None and not self._waiting and not self._gathered

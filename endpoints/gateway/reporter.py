@@ -79,13 +79,12 @@ class Reporter:
             self._away = False
 
     async def stop(self) -> None:
-        """The last round: what control does not take at once is taken later, from the broker or the spool."""
+        """The last round leaves everything in the broker; what it does not take, the spool keeps."""
         try:
             async with asyncio.timeout(LAST_WORD_SECONDS):
                 await self.report()
-                while not self._own.is_empty and not self._away:
-                    await asyncio.sleep(0.05)
-                    await self.report()
+                for batch in self._own.all_batches():
+                    await self._say(batch)
                 await self._broker.zrem(PRESENT, self._gateway)
         except (TimeoutError, RedisError, OSError) as error:
             log.info("usage is left for the next gateway", reason=type(error).__name__)
@@ -115,6 +114,9 @@ class Reporter:
                 return
             if time.monotonic() - since < SAY_AGAIN:
                 return
+        await self._say(batch)
+
+    async def _say(self, batch: wire.Batch) -> None:
         box = wire.pack(batch, self._seal_key)
         await self._broker.hset(wire.BATCHES, wire.batch_field(batch.gateway, batch.number), box)
         self._said[batch.gateway] = (batch.number, time.monotonic())

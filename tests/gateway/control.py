@@ -29,8 +29,8 @@ class Control:
     def seals(self) -> Seals:
         return Seals([self.seal_key], seal.ring(self.pair[1]))
 
-    def key(self, value: str) -> Key:
-        return Key(f"id-of-{value}", seal.digest(self.pepper, value))
+    def key(self, value: str, **more: object) -> Key:
+        return Key(f"id-of-{value}", seal.digest(self.pepper, value), **more)
 
     def publish(self, route: Route) -> None:
         """One route, newer or not: what refuses an older one is the publisher's script, and the gateway."""
