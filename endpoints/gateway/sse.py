@@ -15,7 +15,9 @@ class Splitter:
     """
 
     def __init__(self) -> None:
-        self._rest: list[bytes] = []  # of a line that is not complete; joined once, however many reads it took
+        self._rest: list[
+            bytes
+        ] = []  # of a line that is not complete; joined once, however many reads it took
         self._data: list[bytes] = []
         self._size = 0  # of both
 
