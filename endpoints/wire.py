@@ -21,8 +21,36 @@ MARKER = "routes:marker"
 NUDGE = "routes:nudge"
 
 
-# What limited keys have spent and hold, one hash for each: see `endpoints.gateway.limits`.
+# What limited keys have spent, and what the gateways hold of the rest, one hash for each key: fields `minute`, `day`,
+# `month` (numbers of the windows) and `minute_requests`, `minute_tokens`, `day_tokens`, `month_tokens`; shares as in
+# `endpoints.gateway.quota`.
 LIMIT = "limit:"  # + key id
+
+# The beginning of every script on such a hash (KEYS[1]). Leaves `state`, its fields; `at`, the windows of now by the
+# broker's clock and the time in ms; `spent`, what was spent in these windows. A month is numbered from March on: its
+# length does not matter then, and the number changes when the calendar's month does.
+LIMIT_WINDOWS = """
+local clock = redis.call('TIME')
+local seconds = tonumber(clock[1])
+local at = {ms = seconds * 1000 + math.floor(tonumber(clock[2]) / 1000)}
+at.minute, at.day = math.floor(seconds / 60), math.floor(seconds / 86400)
+do
+  local days = at.day + 719468
+  local era = math.floor(days / 146097)
+  local of_era = days - era * 146097
+  local year = math.floor(
+    (of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524) - math.floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  at.month = (year + era * 400) * 12 + math.floor((5 * of_year + 2) / 153)
+end
+local state, found = {}, redis.call('HGETALL', KEYS[1])
+for index = 1, #found, 2 do state[found[index]] = found[index + 1] end
+local spent = {minute_requests = 0, minute_tokens = 0, day_tokens = 0, month_tokens = 0}
+for name in pairs(spent) do
+  local window = string.match(name, '^%a+')
+  if tonumber(state[window]) == at[window] then spent[name] = tonumber(state[name]) or 0 end
+end
+"""
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,19 +12,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import redis.asyncio as redis
 import structlog
 
 from endpoints.gateway import asgi, errors, openapi, paths
 from endpoints.gateway.asgi import ClientGone, Receive, Reply, Running, Scope, Send
+from endpoints.gateway.background import broker_client, running
 from endpoints.gateway.follower import Follower
+from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import openai
+from endpoints.gateway.formats.call import Asked
 from endpoints.gateway.front import Front
-from endpoints.gateway.meter import CLIENT_GONE, Meter, Prediction
+from endpoints.gateway.limits import Bank, Estimates
+from endpoints.gateway.meter import Meter, Prediction
 from endpoints.gateway.paths import Match
+from endpoints.gateway.reporter import Reporter
 from endpoints.gateway.routes import Holder, RouteTable
 from endpoints.gateway.settings import Settings
 from endpoints.gateway.upstream import Upstreams
-from endpoints.wire import Route
+from endpoints.usage.wire import CLIENT_GONE
+from endpoints.wire import Key, Route
 
 log = structlog.get_logger()
 
@@ -35,13 +42,24 @@ KEEP_ALIVE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the
 class Gateway:
     """The ASGI application. Made by `opened`, which also follows the broker."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, broker: redis.Redis) -> None:
         self._settings = settings
         self.table = RouteTable()
         self.running = Running()
+        self.id = uuid.uuid4().hex
         self.meter = Meter(settings.log_share)
         self.follower = Follower(settings.broker_url, settings.seals, self.table)
-        self.upstreams = Upstreams(self.table, session)
+        self.upstreams = Upstreams(self.table, session, settings.queue_limit)
+        self.reporter = Reporter(
+            broker,
+            self.meter,
+            gateway=self.id,
+            spool=settings.spool,
+            seal_key=settings.seals.keys[0],
+            present=self.upstreams.fleet.share_slots,
+        )
+        self.bank = Bank(broker, self.id, lenient=settings.lenient_limits)
+        self.estimates = Estimates()
         self.front = Front(settings.web_socket, self.running) if settings.web_socket else None
         self._watch_gauges()
 
@@ -49,13 +67,21 @@ class Gateway:
     @asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator["Gateway"]:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, use_dns_cache=True)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            gateway = cls(settings, session)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        async with session, broker_client(settings.broker_url) as broker:
+            gateway = cls(settings, session, broker)
+            gateway.upstreams.fleet.start()
             try:
-                async with gateway.follower.running():
+                async with (
+                    running(gateway.follower.run),
+                    running(gateway.bank.run),
+                    running(gateway.reporter.run),
+                ):
                     yield gateway
             finally:
                 await gateway.upstreams.fleet.close()
+                await gateway.bank.stop()
+                await gateway.reporter.stop()
                 if gateway.front is not None:
                     await gateway.front.close()
 
@@ -115,22 +141,49 @@ class Gateway:
         prediction.endpoint = route.endpoint
         prediction.key = holder.key.id
         if found.dialect is openai.MODELS:
-            await reply.whole(200, openai.listing(route, found.model))
+            await reply.whole(200, openai.listing(calls.known_names(route, holder.key.experts), found.model))
             return
         if not route.upstreams:
             raise errors.not_live(route)
         async with _deadline(route.deadline_seconds):
             body = await asgi.read_body(headers.get(b"content-length"), receive, self._settings.body_limit)
             asked = found.dialect.read(body, route)
-            async with self.running.guard(receive):
-                sent = time.perf_counter()
-                async with self.upstreams.opened(route, asked.calls, prediction.request_id) as exchanges:
-                    prediction.upstream = time.perf_counter() - sent
-                    prediction.exchanges = exchanges
-                    if asked.stream:
-                        await reply.stream(found.dialect.media, asked.pieces(exchanges))
-                    else:
-                        await reply.whole(200, asked.whole(exchanges))
+            _check_expert(holder.key, asked, route)
+            async with self.running.guard(receive), self._paid(holder.key, route, asked, prediction):
+                await self._ask(route, asked, found.dialect.media, reply, prediction)
+
+    @asynccontextmanager
+    async def _paid(
+        self, key: Key, route: Route, asked: Asked, prediction: Prediction
+    ) -> AsyncIterator[None]:
+        """Within the key's limits. Raises 429 where they leave no room."""
+        if key.limits is None:
+            yield
+            return
+        calls, size = len(asked.calls), sum(call.prompt_bytes for call in asked.calls)
+        most = 0 if route.task == "embedding" else asked.calls[0].max_tokens
+        prediction.ticket = await self.bank.admit(key, self.estimates.cost(route.endpoint, size, most, calls))
+        try:
+            yield
+        finally:
+            usage = prediction.usage()
+            prediction.ticket.settle(usage.total)
+            self.estimates.learn(route.endpoint, size, calls, usage)
+
+    async def _ask(
+        self, route: Route, asked: Asked, media: bytes, reply: Reply, prediction: Prediction
+    ) -> None:
+        sent = time.perf_counter()
+        with self.upstreams.opening(route, prediction.request_id) as opening:
+            try:
+                prediction.exchanges = await opening.all(asked.calls)
+            finally:
+                prediction.queue = opening.waited
+                prediction.upstream = time.perf_counter() - sent - opening.waited
+            if asked.stream:
+                await reply.stream(media, asked.pieces(prediction.exchanges))
+            else:
+                await reply.whole(200, asked.whole(prediction.exchanges))
 
     def _admit(self, found: Match, headers: dict[bytes, bytes]) -> tuple[Holder, Route]:
         """Who asks, and for what. Raises 401, 403, 404 and, before the first complete table, 503."""
@@ -147,6 +200,8 @@ class Gateway:
             raise errors.no_endpoint()
         if holder is None or holder.endpoint != route.endpoint:
             raise errors.other_endpoint()
+        if 0 < holder.key.expires_at <= time.time():
+            raise errors.key_expired()
         return holder, route
 
     async def _health(self, path: str, send: Send) -> None:
@@ -161,9 +216,20 @@ class Gateway:
         await Reply(send, paths.voice("/api/"), list).refuse(errors.no_path(scope["path"]))
 
     def _watch_gauges(self) -> None:
-        self.meter.routes.set_function(lambda: len(self.table))
-        self.meter.complete.set_function(lambda: self.table.complete)
-        self.meter.connected.set_function(lambda: self.follower.connected)
+        self.meter.gauges.update(
+            routes=("Endpoints in the route table", lambda: len(self.table)),
+            routes_complete=("1 when the route table is complete", lambda: self.table.complete),
+            broker_connected=("1 while the broker answers", lambda: self.follower.connected),
+            waiting=("Requests that wait for a free instance", self.upstreams.fleet.waiting_in_all),
+            gateways=("Gateways that run, this one included", lambda: self.upstreams.fleet.gateways),
+        )
+
+
+def _check_expert(key: Key, asked: Asked, route: Route) -> None:
+    """Raises 403 for a model that this key may not ask for."""
+    name = asked.calls[0].body.get("model")
+    if key.experts and not calls.may_ask(route, key.experts, name):
+        raise errors.expert_not_allowed(str(name), calls.known_names(route, key.experts))
 
 
 @asynccontextmanager

@@ -144,6 +144,43 @@ def no_answer() -> Refused:
     return Refused(503, "no_instance_answers", sentence, retry_after=1)
 
 
+def queue_full(waiting: int) -> Refused:
+    sentence = f"All instances of this endpoint are busy, and {waiting} requests wait for them already."
+    return Refused(429, "queue_full", sentence, details={"limit": "queue", "waiting": waiting}, retry_after=1)
+
+
+LIMITS = {
+    "parallel": "requests at once",
+    "requests_per_minute": "requests per minute",
+    "tokens_per_minute": "tokens per minute",
+    "tokens_per_day": "tokens per day",
+    "tokens_per_month": "tokens per month",
+}
+
+
+def limit_reached(name: str, used: int, limit: int, reset: int | None) -> Refused:
+    """`reset`: seconds until the limit's next minute, day or month begins; None where it frees itself sooner."""
+    sentence = f"The limit of this key is reached: {used} of {limit} {LIMITS[name]} used or reserved."
+    if reset is not None:
+        sentence += f" It begins anew in {reset} s."
+    details = {"limit": name, "used": used, "allowed": limit, "reset_seconds": reset}
+    return Refused(429, "limit_reached", sentence, details=details, retry_after=reset or 1)
+
+
+def limits_unknown() -> Refused:
+    sentence = "What this key has used cannot be looked up just now, so its limits allow nothing more."
+    return Refused(429, "limits_unknown", sentence, details={"limit": "unknown"}, retry_after=1)
+
+
+def key_expired() -> Refused:
+    return Refused(401, "expired_key", "This key has expired; ask the endpoint's owner for a new one.")
+
+
+def expert_not_allowed(said: str, names: Sequence[str]) -> Refused:
+    sentence = f"This key may not ask for {said[:200]!r}; it may ask for: {', '.join(names)}."
+    return Refused(403, "expert_not_allowed", sentence, details={"allowed": list(names)}, param="model")
+
+
 def broken(reason: str) -> Refused:
     """The instance failed after the answer had begun, or answered what no model server should."""
     return Refused(502, "instance_failed", f"The instance broke off its answer: {reason}.")

@@ -1,8 +1,10 @@
 """One attempt at one instance: the request, the first byte, the rest."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -14,7 +16,7 @@ from endpoints.gateway.sse import TooLong
 from endpoints.wire import Upstream
 
 if TYPE_CHECKING:
-    from endpoints.gateway.upstream import Fleet
+    from endpoints.gateway.fleet import Fleet
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0)  # the deadline is the request's own
 RETRY_ELSEWHERE = {502, 503, 504} | NOT_THIS_ONE
@@ -41,14 +43,20 @@ class InstanceFailed(Exception):
         self.refused = refused or errors.no_answer()
 
 
+class Silent(Exception):
+    """The fleet gave the instance up while this call waited for it."""
+
+
 class Attempt:
-    """See `formats.call.Exchange`. `begin()` first, `close()` in any case."""
+    """See `formats.call.Exchange`. `begin()` first, `close()` in any case; `fleet.take` chose the instance."""
 
     def __init__(
         self, session: aiohttp.ClientSession, fleet: "Fleet", upstream: Upstream, call: Call, request_id: str
     ) -> None:
         self.call = call
         self.instance = upstream.id
+        self.waits_since: float | None = None  # see `fleet.CallUnderWay`
+        self.begun = False
         self.clock = Clock()
         self._answer = Answer(call)
         self._session = session
@@ -58,7 +66,9 @@ class Attempt:
         self._response: aiohttp.ClientResponse | None = None
         self._first: list[Json] = []
         self._closed = False
-        fleet.begun(upstream)
+        self._listening: asyncio.Task[Any] | None = None  # who waits for the instance's next byte
+        self._abandoned = False
+        fleet.began(upstream, self)
 
     @property
     def answer(self) -> Json:
@@ -75,21 +85,26 @@ class Attempt:
         """Raises InstanceFailed where another instance may be asked, `errors.Refused` where it is of no use."""
         self.clock.start = time.time()
         try:
-            response = await self._post()
-            if response.status != 200:
-                raise await _said_no(response)
+            with self._listen():
+                response = await self._post()
+                if response.status != 200:
+                    raise await _said_no(response)
+                if self.call.stream:
+                    self._first = await self._next_batch()
+                else:
+                    self._answer.take(await response.read())
+                    self.clock.first = self.clock.end = time.time()
             if self.call.stream:
-                self._first = await self._next_batch()
                 self._answer.check()
-            else:
-                self._answer.take(await response.read())
-                self.clock.first = self.clock.end = time.time()
+            self.begun = True
         except errors.Refused as refused:
             if refused.status in RETRY_ELSEWHERE:
                 raise InstanceFailed(f"{refused.status} {refused.code}", refused=refused) from None
             raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise InstanceFailed("refuses connections", refuses=True) from error
+        except Silent as error:
+            raise InstanceFailed("takes calls and answers nothing") from error
         except (aiohttp.ClientError, OSError, TooLong) as error:
             raise InstanceFailed(f"broke the connection ({type(error).__name__})", reset=True) from error
 
@@ -98,7 +113,10 @@ class Attempt:
         while batch:
             yield batch
             try:
-                batch = await self._next_batch()
+                with self._listen():
+                    batch = await self._next_batch()
+            except Silent as error:
+                raise errors.broken("it fell silent") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise errors.broken("its connection was lost") from error
             except TooLong as error:
@@ -110,9 +128,37 @@ class Attempt:
         if self._closed:
             return
         self._closed = True
-        self._fleet.ended(self._upstream)
+        self._fleet.ended(self._upstream, self)
+        self._fleet.give_back(self.instance)
         if self._response is not None:
             self._response.close()
+
+    def abandon(self) -> None:
+        """See `fleet.CallUnderWay`. Whoever waits for the instance is woken, whoever asks it next refused."""
+        self._abandoned = True
+        if self._listening is not None:
+            self._listening.cancel()
+
+    @contextmanager
+    def _listen(self) -> Iterator[None]:
+        """Around each wait for the instance. Raises Silent when the call was abandoned meanwhile."""
+        self._check_abandoned()
+        task = self._listening = asyncio.current_task()
+        assert task is not None
+        self.waits_since = time.monotonic()
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Cancelled for another reason too, say by a client that left, the task must end all the same.
+            if self._abandoned and not task.uncancel():
+                raise Silent from None
+            raise
+        finally:
+            self._listening = self.waits_since = None
+
+    def _check_abandoned(self) -> None:
+        if self._abandoned:
+            raise Silent
 
     async def _post(self) -> aiohttp.ClientResponse:
         upstream = self._upstream

@@ -7,19 +7,18 @@ While the broker is away the table stays as it is.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import redis.asyncio as redis
 import structlog
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from endpoints import wire
+from endpoints.gateway.background import broker_client
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Route
 from studio import seal
@@ -28,7 +27,6 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
-SOCKET_SECONDS = 1.0
 INLINE = 32  # more routes than this are opened beside the loop: a signature takes about 0.1 ms
 
 
@@ -61,19 +59,7 @@ class Follower:
         self._whole_due = True
         self.connected = False
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Follows while the block runs."""
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            # redis-py loses a cancellation that meets it while it connects: once may not be enough.
-            while not task.done():
-                task.cancel()
-                await asyncio.wait([task], timeout=0.1)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
         while True:
             try:
                 await self._follow()
@@ -85,7 +71,7 @@ class Follower:
 
     async def _follow(self) -> None:
         async with AsyncExitStack() as stack:
-            broker = await stack.enter_async_context(self._client())
+            broker = await stack.enter_async_context(broker_client(self._url))
             nudges = await stack.enter_async_context(broker.pubsub(ignore_subscribe_messages=True))
             await nudges.subscribe(wire.NUDGE)
             while True:
@@ -96,14 +82,6 @@ class Follower:
                 await nudges.get_message(timeout=POLL_SECONDS)
                 while await nudges.get_message(timeout=0):
                     pass  # many nudges are one
-
-    def _client(self) -> redis.Redis:
-        return redis.Redis.from_url(
-            self._url,
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
 
     async def _poll(self, broker: redis.Redis) -> None:
         async with broker.pipeline(transaction=True) as pipe:

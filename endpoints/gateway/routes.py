@@ -1,6 +1,7 @@
 """The route table in memory: what the gateway knows of endpoints and keys."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from endpoints.wire import Key, Route
@@ -19,10 +20,21 @@ class RouteTable:
     """Routes by endpoint, keys by digest. An endpoint's route never goes back to an older version,
     except by `replace`: after a restore of the database control counts anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.complete = False
         self._routes: dict[str, Route] = {}
         self._holders: dict[bytes, Holder] = {}
+        self._since: dict[str, float] = {}  # instance → when it was first routed
+        self._now = now
+        self._watchers: list[Callable[[str], None]] = []
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        """`changed(endpoint)` is called after each change of a route."""
+        self._watchers.append(changed)
+
+    def routed_since(self, instance: str) -> float:
+        """Monotonic seconds; the distant past for one that is not routed (any more)."""
+        return self._since.get(instance, float("-inf"))
 
     def route(self, endpoint: str) -> Route | None:
         """A deleted endpoint's route is there, marked so."""
@@ -35,9 +47,8 @@ class RouteTable:
                 return found
         return None
 
-    def has_instance(self, endpoint: str, instance: str) -> bool:
-        route = self._routes.get(endpoint)
-        return route is not None and any(upstream.id == instance for upstream in route.upstreams)
+    def is_routed(self, instance: str) -> bool:
+        return instance in self._since
 
     def version(self, endpoint: str) -> int:
         route = self._routes.get(endpoint)
@@ -52,24 +63,44 @@ class RouteTable:
             return False
         self._forget_keys(route.endpoint)
         self._put(route)
+        self._tell(route.endpoint)
         return True
 
     def keep_only(self, endpoints: set[str]) -> None:
         """Drops what a complete table no longer names, tombstones that were cleared away included."""
         for endpoint in self._routes.keys() - endpoints:
             self._forget_keys(endpoint)
+            self._note_instances(endpoint, ())
             del self._routes[endpoint]
+            self._tell(endpoint)
 
     def replace(self, routes: Iterable[Route]) -> None:
-        self._routes, self._holders = {}, {}
+        gone, self._routes, self._holders, self._since = self._routes, {}, {}, {}
         for route in routes:
             self._put(route)
+        for endpoint in gone.keys() | self._routes.keys():
+            self._tell(endpoint)
+
+    def _tell(self, endpoint: str) -> None:
+        for changed in self._watchers:
+            changed(endpoint)
 
     def _put(self, route: Route) -> None:
+        self._note_instances(route.endpoint, [upstream.id for upstream in route.upstreams])
         self._routes[route.endpoint] = route
         if not route.deleted:
             for key in route.keys:
                 self._holders[key.digest] = Holder(route.endpoint, key)
+
+    def _note_instances(self, endpoint: str, instances: Collection[str]) -> None:
+        """Those of an endpoint's first route are taken for old: there is no telling since when they are ready."""
+        known = self._routes.get(endpoint)
+        for upstream in known.upstreams if known is not None else ():
+            if upstream.id not in instances:
+                self._since.pop(upstream.id, None)
+        since = self._now() if known is not None and known.upstreams else float("-inf")
+        for instance in instances:
+            self._since.setdefault(instance, since)
 
     def _forget_keys(self, endpoint: str) -> None:
         known = self._routes.get(endpoint)

@@ -1,6 +1,7 @@
 """What the gateway is told by its environment."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from endpoints.gateway.follower import Seals
 from studio import env, seal
@@ -15,6 +16,9 @@ class Settings:
     seals: Seals
     web_socket: str = ""  # without it, other paths than predictions are not served
     body_limit: int = 32 * 2**20  # bytes
+    queue_limit: int = 1000  # requests of one endpoint that wait for a free instance
+    spool: Path | None = None  # where usage lies until control has it; None: in memory only
+    lenient_limits: bool = False  # whether a limited key may go on while the broker is away
     stop_seconds: int = 5
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0  # 0: none
@@ -31,6 +35,9 @@ def from_environment() -> Settings:
         seals=Seals(_ring("routes_seal"), _ring("routes_verify")),
         web_socket=env.text("STUDIO_WEB_SOCKET"),
         body_limit=env.number("STUDIO_BODY_LIMIT_MB", 32, least=1, most=4096) * 2**20,
+        queue_limit=env.number("STUDIO_GATEWAY_QUEUE", 1000, least=0, most=1_000_000),
+        spool=Path(env.text("STUDIO_GATEWAY_SPOOL") or env.data_dir() / "gateway").expanduser(),
+        lenient_limits=env.flag("STUDIO_GATEWAY_LENIENT_LIMITS", default=False),
         stop_seconds=env.number("STUDIO_STOP_SECONDS", 5, least=0, most=3600),
         metrics_host=env.text("STUDIO_GATEWAY_METRICS_HOST", "127.0.0.1"),
         metrics_port=env.number("STUDIO_GATEWAY_METRICS_PORT", 0, least=0, most=65535),

@@ -1,157 +1,169 @@
-"""Instances: which one is asked, and what happens when it does not answer."""
+"""Calls to the instances of an endpoint: one after the other is asked until one has begun its answer."""
 
 import asyncio
-import random
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import aiohttp
-import structlog
 
 from endpoints.gateway import errors
+from endpoints.gateway.affinity import beginnings
 from endpoints.gateway.exchange import Attempt, InstanceFailed, address
-from endpoints.gateway.formats.call import Call
+from endpoints.gateway.fleet import Fleet
+from endpoints.gateway.formats.call import Call, Clock, Exchange, Json, Usage
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Route, Upstream
 
-log = structlog.get_logger()
-
-AT_ONCE = 16  # calls of one request that are begun together
-FIRST_PROBE_SECONDS = 0.1
-SLOWEST_PROBE_SECONDS = 2.0
+AT_ONCE = 16  # calls of one request that are under way together
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
-Probe = Callable[[Upstream], Awaitable[bool]]
 
+class Opening:
+    """The calls of one request. `waited`: seconds that the longest wait for a free instance took."""
 
-class Fleet:
-    """What this gateway knows of instances by itself: their calls under way, and which refuse connections."""
+    def __init__(self, upstreams: "Upstreams", route: Route, request_id: str) -> None:
+        self.waited = 0.0
+        self._upstreams = upstreams
+        self._route = route
+        self._request_id = request_id
+        self._begun: list[Attempt] = []
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
-    def __init__(self, probe: Probe, routed: Callable[[str, str], bool]) -> None:
-        self._probe = probe
-        self._routed = routed
-        self._under_way: Counter[str] = Counter()
-        self._away: dict[str, asyncio.Task[None]] = {}
+    async def all(self, calls: Sequence[Call]) -> list[Exchange]:
+        """The answers in the calls' order: whole ones complete, streams with their first chunk.
 
-    def choose(self, candidates: Sequence[Upstream]) -> Upstream:
-        """The one with the fewest calls under way; a spare, or one that is away, only where no other is."""
-        return min(candidates, key=self._preference)
-
-    def _preference(self, upstream: Upstream) -> tuple[bool, bool, int, float]:
-        chance = random.random()
-        return upstream.id in self._away, upstream.spare, self._under_way[upstream.id], chance
-
-    def begun(self, upstream: Upstream) -> None:
-        self._under_way[upstream.id] += 1
-
-    def ended(self, upstream: Upstream) -> None:
-        self._under_way[upstream.id] -= 1
-        if self._under_way[upstream.id] <= 0:
-            del self._under_way[upstream.id]
-
-    def under_way(self, instance: str) -> int:
-        return self._under_way.get(instance, 0)
-
-    def is_away(self, instance: str) -> bool:
-        return instance in self._away
-
-    def eject(self, endpoint: str, upstream: Upstream) -> None:
-        if upstream.id not in self._away:
-            log.warning("instance away", endpoint=endpoint, instance=upstream.id)
-            self._away[upstream.id] = asyncio.create_task(self._until_back(endpoint, upstream))
-
-    async def _until_back(self, endpoint: str, upstream: Upstream) -> None:
-        pause = FIRST_PROBE_SECONDS
-        try:
-            while self._routed(endpoint, upstream.id):
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, SLOWEST_PROBE_SECONDS)
-                if await self._probe(upstream):
-                    log.info("instance back", endpoint=endpoint, instance=upstream.id)
-                    return
-        finally:
-            self._away.pop(upstream.id, None)
-
-    async def close(self) -> None:
-        probes = list(self._away.values())
-        for probe in probes:
-            probe.cancel()
-        await asyncio.gather(*probes, return_exceptions=True)
-
-
-class Upstreams:
-    """Calls to the instances of an endpoint. The session is the gateway's one pool of connections."""
-
-    def __init__(self, table: RouteTable, session: aiohttp.ClientSession) -> None:
-        self._table = table
-        self._session = session
-        self.fleet = Fleet(self._answers, table.has_instance)
-
-    @asynccontextmanager
-    async def opened(
-        self, route: Route, calls: Sequence[Call], request_id: str
-    ) -> AsyncIterator[list[Attempt]]:
-        """The begun answers in the calls' order: whole ones complete, streams with their first chunk.
-
-        Raises `errors.Refused` when one of them cannot be had. At the end of the block whatever is not
-        complete is cancelled at its instance.
+        Of several streams only the first one is begun: its failure is the request's. The others begin when they
+        are read, since an instance that works on the first few takes no more before somebody reads those.
+        Raises `errors.Refused`.
         """
-        begun: list[Attempt] = []
-        try:
-            yield await self._open_all(route, calls, request_id, begun)
-        finally:
-            for attempt in begun:
-                attempt.close()
-
-    async def _open_all(
-        self, route: Route, calls: Sequence[Call], request_id: str, begun: list[Attempt]
-    ) -> list[Attempt]:
+        if calls[0].stream:
+            return [await self.one(calls[0]), *(Later(self, call) for call in calls[1:])]
         if len(calls) == 1:
-            return [await self._open(route, calls[0], request_id, begun)]
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def in_turn(call: Call) -> Attempt:
-            async with turns:
-                return await self._open(route, call, request_id, begun)
-
+            return [await self.one(calls[0])]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(in_turn(call)) for call in calls]
+                tasks = [group.create_task(self._in_turn(call)) for call in calls]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _open(self, route: Route, call: Call, request_id: str, begun: list[Attempt]) -> Attempt:
-        """Tries one instance after the other until one has begun its answer."""
+    async def _in_turn(self, call: Call) -> Attempt:
+        async with self._turns:
+            return await self.one(call)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        async with self._turns:
+            yield
+
+    async def one(self, call: Call) -> Attempt:
+        """Tries one instance after the other until one has begun its answer, or refused it for good."""
+        fleet, endpoint = self._upstreams.fleet, self._route.endpoint
+        blocks = beginnings(endpoint, call) if len(self._route.upstreams) > 1 else []
+        preferred = fleet.affinity.preferred(blocks)
         tried: Counter[str] = Counter()
+        excluded: set[str] = set()
         failed: InstanceFailed | None = None
-        while candidates := self._candidates(route, tried, failed):
-            upstream = self.fleet.choose(candidates)
+        while True:
+            upstream = await self._take(endpoint, excluded, preferred)
+            if upstream is None:
+                if failed is not None and failed.reset:
+                    # The only one left closed a connection that we used again: it may well take a fresh one.
+                    again = {instance for instance, times in tried.items() if times > 1}
+                    if again != excluded:
+                        excluded = again
+                        continue
+                raise failed.refused if failed else self._nobody_left()
             tried[upstream.id] += 1
-            attempt = Attempt(self._session, self.fleet, upstream, call, request_id)
-            begun.append(attempt)
+            excluded.add(upstream.id)
+            attempt = self._upstreams.attempt(upstream, call, self._request_id)
+            self._begun.append(attempt)
             try:
                 await attempt.begin()
-                return attempt
             except InstanceFailed as failure:
                 failed = failure
-                begun.remove(attempt)
+                self._begun.remove(attempt)
+                fleet.failed(upstream.id, failure.reason, refuses=failure.refuses)
                 attempt.close()
-                log.info(
-                    "instance failed", endpoint=route.endpoint, instance=upstream.id, reason=failure.reason
-                )
-                if failure.refuses:
-                    self.fleet.eject(route.endpoint, upstream)
-        raise failed.refused if failed else errors.no_answer()
+                continue
+            fleet.succeeded(upstream.id)
+            fleet.affinity.note(blocks, upstream.id)
+            return attempt
 
-    def _candidates(self, route: Route, tried: Counter[str], failed: InstanceFailed | None) -> list[Upstream]:
-        """Those not yet asked, as routed by now; the only one again if it closed a connection we reused."""
-        route = self._table.route(route.endpoint) or route
-        fresh = [upstream for upstream in route.upstreams if not tried[upstream.id]]
-        if not fresh and failed is not None and failed.reset:
-            return [upstream for upstream in route.upstreams if tried[upstream.id] < 2]
-        return fresh
+    async def _take(self, endpoint: str, excluded: set[str], preferred: str | None) -> Upstream | None:
+        since = time.perf_counter()
+        try:
+            return await self._upstreams.fleet.take(endpoint, excluded, preferred)
+        finally:
+            self.waited = max(self.waited, time.perf_counter() - since)
+
+    def _nobody_left(self) -> errors.Refused:
+        route = self._upstreams.table.route(self._route.endpoint)
+        if route is None or route.deleted:
+            return errors.no_endpoint()
+        return errors.no_answer() if route.upstreams else errors.not_live(route)
+
+    def close(self) -> None:
+        for attempt in self._begun:
+            attempt.close()
+
+
+class Later:
+    """An exchange (see `formats.call.Exchange`) that is begun when it is read."""
+
+    def __init__(self, opening: Opening, call: Call) -> None:
+        self.call = call
+        self._opening = opening
+        self._attempt: Attempt | None = None
+
+    @property
+    def instance(self) -> str:
+        return self._attempt.instance if self._attempt else ""
+
+    @property
+    def clock(self) -> Clock:
+        return self._attempt.clock if self._attempt else Clock()
+
+    @property
+    def answer(self) -> Json:
+        return self._attempt.answer if self._attempt else {}
+
+    @property
+    def said_usage(self) -> Json | None:
+        return self._attempt.said_usage if self._attempt else None
+
+    def usage(self) -> Usage:
+        return self._attempt.usage() if self._attempt else Usage()
+
+    async def batches(self) -> AsyncIterator[list[Json]]:
+        async with self._opening.turn():
+            self._attempt = await self._opening.one(self.call)
+            async for batch in self._attempt.batches():
+                yield batch
+            self._attempt.close()
+
+
+class Upstreams:
+    """The way to the instances. The session is the gateway's one pool of connections."""
+
+    def __init__(self, table: RouteTable, session: aiohttp.ClientSession, queue_limit: int) -> None:
+        self.table = table
+        self._session = session
+        self.fleet = Fleet(table, self._answers, queue_limit)
+
+    @contextmanager
+    def opening(self, route: Route, request_id: str) -> Iterator[Opening]:
+        """At the end of the block whatever is not complete is cancelled at its instance."""
+        opening = Opening(self, route, request_id)
+        try:
+            yield opening
+        finally:
+            opening.close()
+
+    def attempt(self, upstream: Upstream, call: Call, request_id: str) -> Attempt:
+        return Attempt(self._session, self.fleet, upstream, call, request_id)
 
     async def _answers(self, upstream: Upstream) -> bool:
         """Any word of HTTP but a server error: health paths differ, and some runtimes have none."""

@@ -202,6 +202,7 @@ class Instance:
         self.id = id
         self.port = 0
         self.behave: Behaviour = polite
+        self.frozen = False  # takes what is sent and says nothing, to probes either
         self.seen: list[Seen] = []
         self.connections = 0
         self._server: asyncio.Server | None = None
@@ -237,6 +238,8 @@ class Instance:
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, out: Out) -> None:
         if seen.path == "/health":
+            if self.frozen:
+                await reader.read(1)
             await out.json({"status": "ok"})
             return
         self.seen.append(seen)

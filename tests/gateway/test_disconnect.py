@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from endpoints.usage.wire import CLIENT_GONE
 from tests.gateway import fake
 from tests.gateway.conftest import CHAT, V1, V1_STREAM, V2_STREAM
 from tests.gateway.control import ENDPOINT
@@ -51,8 +52,9 @@ async def test_the_instance_is_let_go(world, phase):
         await asyncio.wait_for(seen.gone.wait(), 1)
     fleet = world.gateway.upstreams.fleet
     await eventually_async(lambda: not fleet.under_way("a") and not fleet.under_way("b"))
-    counted = world.gateway.meter.tallies[(ENDPOINT, "id-of-hello-key")]
-    assert (counted.requests, counted.failed) == (1, 1)
+    await eventually_async(lambda: [*world.gateway.meter.answers.values()] == [1])
+    ((endpoint, _, status),) = world.gateway.meter.answers
+    assert (endpoint, status) == (ENDPOINT, CLIENT_GONE)
 
 
 async def test_a_slow_reader_slows_the_instance_down(world):

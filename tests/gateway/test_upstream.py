@@ -3,14 +3,14 @@
 import asyncio
 import json
 
+import aiohttp
 import msgspec
 import pytest
 
-from endpoints.gateway.upstream import Fleet
-from endpoints.wire import Upstream
+from endpoints.gateway import fleet, upstream
 from tests.gateway import fake
-from tests.gateway.conftest import CHAT, V1, V1_STREAM
-from tests.gateway.control import hello
+from tests.gateway.conftest import CHAT, V1, V1_STREAM, V2_STREAM
+from tests.gateway.control import ENDPOINT, hello
 from tests.support.waiting import eventually_async
 
 ASK = {"messages": [{"role": "user", "content": "x"}]}
@@ -43,13 +43,13 @@ async def test_another_instance_is_asked(world, behave, body):
 
 async def test_a_killed_instance_is_left_out_until_it_answers_a_probe(world):
     a, _b = world.instances
-    fleet = world.gateway.upstreams.fleet
+    known = world.gateway.upstreams.fleet
     await a.stop()
-    while not fleet.is_away("a"):
+    while not known.is_away("a"):
         async with world.post(V1, V1_BODY) as response:
             assert response.status == 200
     await a.start()
-    await eventually_async(lambda: not fleet.is_away("a"), what="the probe succeeds")
+    await eventually_async(lambda: not known.is_away("a"), what="the probe succeeds")
     await only(world, a)
     async with world.post(V1, V1_BODY) as response:
         assert response.status == 200
@@ -170,21 +170,73 @@ async def test_a_spare_is_asked_only_when_no_other_answers(world):
     assert a.seen
 
 
-async def test_the_least_busy_is_chosen():
-    async def probe(upstream: Upstream) -> bool:
-        return False
+async def test_more_items_than_slots_are_streamed_one_after_the_other(world):
+    a, _ = world.instances
+    limited = msgspec.structs.replace(a.upstream, slots=2)
+    await world.publish(hello(world.control, limited, version=2))
+    items = [{"id": f"n{number}", "value": "x"} for number in range(9)]
+    status, text = await _answer(world, V2_STREAM, {"items": items})
+    assert status == 200
+    last = [
+        item["id"]
+        for line in text.splitlines()
+        for item in json.loads(line)["result"]["items"]
+        if item["value"]["is_last_response"]
+    ]
+    assert sorted(last) == sorted(item["id"] for item in items)
 
-    fleet = Fleet(probe, lambda endpoint, instance: False)
-    a, b = Upstream("a", "h", 1, "t"), Upstream("b", "h", 2, "t")
-    fleet.begun(a)
-    assert fleet.choose([a, b]) is b
-    fleet.begun(b)
-    fleet.begun(b)
-    assert fleet.choose([a, b]) is a
-    fleet.ended(a)
-    fleet.ended(b)
-    fleet.ended(b)
-    assert fleet.under_way("a") == fleet.under_way("b") == 0
+
+async def test_a_call_waits_for_a_free_slot_and_says_how_long(world):
+    a, _ = world.instances
+    limited = msgspec.structs.replace(a.upstream, slots=1)
+    await world.publish(hello(world.control, limited, version=2))
+    a.behave = fake.one_word_then_silent
+    async with world.post(CHAT, STREAM) as first:
+        await first.content.readline()
+        a.behave = fake.polite
+        second = asyncio.create_task(_headers(world, V1, V1_BODY))
+        await eventually_async(lambda: world.gateway.upstreams.fleet.waiting(ENDPOINT) == 1)
+        assert not second.done()
+    headers = await second
+    assert float(headers["x-studio-queue-ms"]) > 0
+
+
+@pytest.fixture
+def soon_lost(monkeypatch):
+    monkeypatch.setattr(fleet, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(fleet, "LOST_SECONDS", 0.5)
+    monkeypatch.setattr(fleet, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(upstream, "PROBE_TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+
+
+@pytest.mark.parametrize("body", [ASK, STREAM], ids=["whole", "stream"])
+async def test_what_a_frozen_instance_was_asked_is_answered_by_another(world, soon_lost, body):
+    a, b = world.instances
+    a.behave, a.frozen = fake.silent, True
+    await only(world, a)
+    asking = asyncio.create_task(_answer(world, CHAT, body))
+    await eventually_async(lambda: a.seen)
+    await only(world, a, b, version=3)
+    status, text = await asking
+    assert status == 200
+    assert "one" in text
+
+
+async def test_a_stream_of_a_frozen_instance_ends_with_an_error_object(world, soon_lost):
+    a, _ = world.instances
+    a.behave = fake.one_word_then_silent
+    await only(world, a)
+    async with world.post(V1_STREAM, {"instance": "x"}) as response:
+        await response.content.readline()
+        a.frozen = True
+        *_, last = (await response.text()).splitlines()
+    assert json.loads(last)["error"]["code"] == "instance_failed"
+
+
+async def _headers(world, path: str, body: object):
+    async with world.post(path, body) as response:
+        assert response.status == 200
+        return response.headers
 
 
 async def _answer(world, path: str, body: object) -> tuple[int, str]:

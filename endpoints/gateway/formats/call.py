@@ -77,9 +77,14 @@ class Clock:
 class Exchange(Protocol):
     """An instance's answer to one call: `answer` when asked for whole, else `batches()`."""
 
-    call: Call
-    instance: str
-    clock: Clock
+    @property
+    def call(self) -> Call: ...
+
+    @property
+    def instance(self) -> str: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
     @property
     def answer(self) -> Json: ...
@@ -142,9 +147,15 @@ def read_object(body: bytes) -> Json:
     return value
 
 
-def known_names(route: Route) -> list[str]:
-    """Every name a client may say, the experts of a bundle included."""
-    return list(dict.fromkeys([*(route.names or [route.model]), *route.experts]))
+def known_names(route: Route, only: Sequence[str] = ()) -> list[str]:
+    """Every name a client may say, the experts of a bundle included; `only` those that a key may ask for."""
+    names = dict.fromkeys([*(route.names or [route.model]), *route.experts])
+    return [name for name in names if not only or may_ask(route, only, upstream_model(route, name))]
+
+
+def may_ask(route: Route, only: Sequence[str], model: str | None) -> bool:
+    """`model` as the model server knows it; in `only` each may stand under any of its names."""
+    return model in {upstream_model(route, name) for name in only}
 
 
 def upstream_model(route: Route, said: str | None) -> str | None:

@@ -136,9 +136,8 @@ def event(value: Any) -> bytes:
     return b"data: " + calls.line_of(value) + b"\n\n"
 
 
-def listing(route: Route, model: str) -> Json:
+def listing(names: Sequence[str], model: str) -> Json:
     """All models, or the one named. Raises 404 with the names that exist."""
-    names = calls.known_names(route)
     if not model:
         return {"object": "list", "data": [_model_card(name) for name in names]}
     if model not in names:
