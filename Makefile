@@ -38,7 +38,7 @@ clients: $(DEV) ## real clients against the gateway and a running endpoint
 	$(VENV)/bin/pytest tests/gateway/test_openai.py tests/journeys/test_first_hour.py
 
 fuzz: $(DEV) ## the property tests with twenty times as many examples
-	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/db/test_whole_control.py
+	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/gateway/test_bodies.py tests/db/test_whole_control.py
 
 soak: $(DEV) ## every kind of process killed and frozen at every moment (half an hour)
 	$(VENV)/bin/pytest -m soak tests/journeys

@@ -149,7 +149,7 @@ def _object(content: bytes) -> Json | None:
 def _is_sound(choice: object) -> bool:
     if not isinstance(choice, dict) or not isinstance(choice.get("finish_reason"), str | None):
         return False
-    return all(_is_sound_part(choice[name]) for name in ("delta", "message") if name in choice)
+    return _is_sound_part(choice.get("delta")) and _is_sound_part(choice.get("message"))
 
 
 def _is_sound_part(said: object) -> bool:

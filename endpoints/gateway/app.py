@@ -15,7 +15,7 @@ import aiohttp
 import redis.asyncio as redis
 import structlog
 
-from endpoints.gateway import asgi, errors, paths
+from endpoints.gateway import asgi, errors, openapi, paths
 from endpoints.gateway.asgi import ClientGone, Receive, Reply, Running, Scope, Send
 from endpoints.gateway.background import broker_client, running
 from endpoints.gateway.follower import Follower
@@ -89,7 +89,9 @@ class Gateway:
         if scope["type"] != "http":
             raise RuntimeError(f"the gateway speaks HTTP only, not {scope['type']}")
         path = scope["path"]
-        if paths.is_own(path):
+        if path == openapi.PATH and scope["method"] == "GET":
+            await Reply(send, openai.MODELS, list).whole(200, openapi.document())
+        elif paths.is_own(path):
             await self._answer(scope, receive, send)
         elif path in {"/healthz", "/readyz"}:
             await self._health(path, send)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.gateway import fake
 from tests.gateway.conftest import V1, V1_STREAM, V2, V2_STREAM
-from tests.gateway.control import hello
+from tests.gateway.control import KEY, hello
 from tests.gateway.fake import Out, Seen
 
 WRAPPED = {
@@ -150,6 +150,68 @@ async def test_v2_stream_takes_the_instance_of_old_clients(world):
     async with world.post(V2_STREAM, {"instance": "Count.", "params": {"temperature": "0.7"}}) as response:
         assert response.status == 200
         assert (await lines_of(response))[-1]["result"]["items"][0]["id"] == "0"
+
+
+@pytest.mark.parametrize("path", [V1_STREAM, V2_STREAM])
+async def test_tool_calls_come_together_in_the_last_line(world, path):
+    calls = [*fake.tool_call(0, "weather", '{"town":', ' "Rome"}'), *fake.tool_call(1, "clock", "{}")]
+    world.behave(fake.streams(*calls, fake.chunk(None, chat=True, finish="tool_calls"), "[DONE]"))
+    body = {"instance": CONVERSATION, "params": {"process_prompt": True}}
+    async with world.post(path, body) as response:
+        (line,) = await lines_of(response)
+    told = line["result"]
+    last = told["responses"][0] if "responses" in told else told["items"][0]["value"]
+    assert (last["is_last_response"], last["stop_reason"], last["completion"]) == (True, "tool_calls", "")
+    assert last["tool_calls"] == [
+        {
+            "id": "call-0",
+            "type": "function",
+            "function": {"name": "weather", "arguments": '{"town": "Rome"}'},
+        },
+        {"id": "call-1", "type": "function", "function": {"name": "clock", "arguments": "{}"}},
+    ]
+
+
+@pytest.mark.parametrize("path", [V1, V2])
+async def test_tool_calls_stand_in_a_whole_answer(world, path):
+    call = {"id": "c1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+
+    async def behave(seen: Seen, out: Out) -> None:
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        await out.json({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]})
+
+    world.behave(behave)
+    body = {
+        "instances": [CONVERSATION],
+        "items": [{"value": CONVERSATION}],
+        "params": {"process_prompt": True},
+    }
+    async with world.post(path, body) as response:
+        answer = await response.json()
+    told = answer["predictions"][0] if path == V1 else answer["items"][0]["value"]
+    assert told["tool_calls"] == [call]
+
+
+@pytest.mark.parametrize("said", ["[disable-dynamic-batch]", '["accuracy_debug"]', "", "é"])
+@pytest.mark.parametrize("path", [V1_STREAM, V2_STREAM])
+async def test_options_in_the_header_are_accepted(world, path, said):
+    headers = {"key": KEY, "ss-sn-options": said}
+    async with world.http.post(world.url + path, json={"instance": "x"}, headers=headers) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+async def test_comments_and_empty_events_of_an_instance_leave_no_blank_line(world, end):
+    async def behave(seen: Seen, out: Out) -> None:
+        await out.begin_events()
+        for one in [*fake.events(chat=False), "[DONE]"]:
+            await out.raw(f": still here{end}{end}".encode() + fake.event(one).replace(b"\n", end.encode()))
+        await out.end()
+
+    world.behave(behave)
+    async with world.post(V1_STREAM, {"instance": "x"}) as response:
+        tokens = [line["result"]["responses"][0]["stream_token"] for line in await lines_of(response)]
+    assert tokens == ["one", " two", " three", ""]
 
 
 async def test_line_ends_of_unicode_do_not_split_a_line(world):

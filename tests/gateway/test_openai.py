@@ -5,9 +5,10 @@ import json
 import openai
 import pytest
 
+from tests.gateway import fake
 from tests.gateway.conftest import CHAT
 from tests.gateway.control import ENDPOINT, KEY, PROJECT
-from tests.gateway.fake import TOKEN, Out, Seen, chunk
+from tests.gateway.fake import TOKEN, Out, Seen, chunk, streams
 
 BASES = [f"/v1/{PROJECT}/{ENDPOINT}", f"/openai/v1/{PROJECT}/{ENDPOINT}", f"/v1/{ENDPOINT}"]
 ASK = [{"role": "user", "content": "Count."}]
@@ -87,6 +88,50 @@ async def test_usage_on_content_chunks_moves_to_the_last_one(world):
     )
     chunks = [one async for one in stream]
     assert [one.usage.completion_tokens if one.usage else None for one in chunks] == [None, None, 2]
+
+
+async def test_usage_is_told_even_where_the_instance_does_not_count(world):
+    world.behave(
+        streams(chunk("a", chat=True), chunk("b", chat=True), chunk(None, chat=True, finish="stop"), "[DONE]")
+    )
+    body = {"messages": ASK, "stream": True, "stream_options": {"include_usage": True}}
+    async with world.post(CHAT, body) as response:
+        *_, last, done, _ = (await response.text()).split("\n\n")
+    assert done == "data: [DONE]"
+    told = json.loads(last.removeprefix("data: "))
+    assert {"id", "model", "created", "system_fingerprint"} <= told.keys()
+    assert (told["choices"], told["usage"]["completion_tokens"]) == ([], 3)
+
+
+@pytest.mark.parametrize("behave", [fake.one_word_then_cut, fake.one_word_then_error, fake.one_word_then_end])
+async def test_a_broken_stream_ends_with_an_error_the_client_raises(world, behave):
+    world.behave(behave)
+    stream = await (await world.openai()).chat.completions.create(model="Help", messages=ASK, stream=True)
+    assert (await anext(stream)).choices[0].delta.content == "one"
+    world.asked()[0].go_on.set()
+    with pytest.raises(openai.APIError, match=r"broke off|fell over"):
+        [one async for one in stream]
+
+
+async def test_a_stream_of_nothing_but_its_end_is_refused(world):
+    world.behave(streams("[DONE]"))
+    async with world.post(CHAT, {"messages": ASK, "stream": True}) as response:
+        assert response.status == 502
+
+
+@pytest.mark.parametrize(
+    ("said", "answered"), [("Help", "sentiment"), (None, "sentiment"), ("numbers", "numbers")]
+)
+async def test_the_answer_of_a_bundle_names_the_expert_that_was_chosen(world, said, answered):
+    async def behave(seen: Seen, out: Out) -> None:
+        model = "sentiment" if seen.body["model"] == "served" else seen.body["model"]
+        choice = {"index": 0, "finish_reason": "stop", "message": {"content": "x"}}
+        await out.json({"model": model, "choices": [choice]})
+
+    await world.change(experts=["numbers", "sentiment"])
+    world.behave(behave)
+    async with world.post(CHAT, {"messages": ASK, "model": said}) as response:
+        assert (await response.json())["model"] == answered
 
 
 async def test_tool_calls_pass_through(world):

@@ -1,17 +1,19 @@
 """Through the gateway to the built-in runtime with a shipped model: no fake in between."""
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from endpoints.wire import Upstream
-from tests.gateway.conftest import CHAT, V1, V1_STREAM, V2, World, free_port
+from tests.gateway.conftest import CHAT, EMBEDDINGS, NLP, V1, V1_STREAM, V2, World, free_port
 from tests.gateway.control import hello
 from tests.support.waiting import eventually
 
@@ -23,13 +25,25 @@ ASK = [{"role": "user", "content": "How do I stop an endpoint?"}]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
+    with _served(tmp_path_factory) as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def embedding_server(tmp_path_factory):
+    with _served(tmp_path_factory, "--embedding") as upstream:
+        yield upstream
+
+
+@contextlib.contextmanager
+def _served(tmp_path_factory, *options: str) -> Iterator[Upstream]:
     token = tmp_path_factory.mktemp("instance") / "token"
     token.touch(0o600)
     token.write_text(TOKEN)
     port = free_port()
     command = [sys.executable, "-m", "scheduler.agent.serve", "--model", str(MODEL), "--host", "127.0.0.1"]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--alias", "served"],
+        [*command, "--port", str(port), "--alias", "served", *options],
         cwd=ROOT, env={**os.environ, "STUDIO_INSTANCE_TOKEN_FILE": str(token)},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -118,3 +132,41 @@ async def test_eight_at_once(real):
             return response.status
 
     assert await asyncio.gather(*(ask() for _ in range(8))) == [200] * 8
+
+
+async def test_responses_and_nlp_tell_the_same_greedy_answer(real):
+    client = await real.openai()
+    told = {"model": "Help", "input": ASK, "temperature": 0, "max_output_tokens": 60}
+    whole = await client.responses.create(**told)
+    assert whole.output_text.strip()
+    assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens > 0
+    async with client.responses.stream(**told) as stream:
+        final = await stream.get_final_response()
+    assert (final.output_text, final.usage.total_tokens) == (whole.output_text, whole.usage.total_tokens)
+    params = {"process_prompt": True, "max_tokens_to_generate": 60}
+    async with real.post(NLP, {"inputs": [json.dumps({"messages": ASK})], "params": params}) as response:
+        assert await response.json() == {"data": [{"completion": whole.output_text}]}
+
+
+async def test_embeddings_are_the_same_by_every_api(world, embedding_server):
+    """A chat model's inner states serve here, for the form of the server's answers. Texts are asked for one by one:
+    such a model's states are not those of the text alone when it reads several together."""
+    await world.publish(hello(world.control, embedding_server, version=2, task="embedding"))
+    client = await world.openai()
+    text = ASK[0]["content"]
+    floats = await client.embeddings.create(model="Help", input=text, encoding_format="float")
+    vector = pytest.approx(floats.data[0].embedding, rel=1e-5)
+    assert floats.usage.prompt_tokens > 0
+    packed = await client.embeddings.create(model="Help", input=[text])  # the client asks for base64
+    assert packed.data[0].embedding == vector
+    async with world.post(V1, {"instances": [text]}) as response:
+        assert (await response.json())["predictions"] == [vector]
+    async with world.post(V2, {"items": [{"value": text}]}) as response:
+        assert (await response.json())["items"][0]["value"] == vector
+    async with world.post(NLP, {"inputs": text}) as response:
+        assert (await response.json())["data"] == [vector]
+    several = await client.embeddings.create(model="Help", input=[text, "What is an RDU?", text])
+    assert [one.index for one in several.data] == [0, 1, 2]
+    assert several.data[0].embedding != several.data[1].embedding
+    async with world.post(EMBEDDINGS, {"input": [2**31 - 1]}) as response:
+        assert response.status == 400  # no token of this model

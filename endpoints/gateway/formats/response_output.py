@@ -19,17 +19,17 @@ def event(numbers: Iterator[int], kind: str, /, **fields: Any) -> bytes:
 
 
 class Output:
-    """`take` what the model says, then `close`; both return the events."""
+    """`take` what the model says, then `close`; both return the events. `failure` is there once it makes no sense."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self.items: list[Json] = []
+        self.failure: errors.Refused | None = None
         self._numbers = numbers
         self._open: Json | None = None
         self._texts: list[str] = []  # of the open item
         self._call = -1  # the open tool call's index, or the last one's
 
     def take(self, text: str, tool_calls: list[Json]) -> bytes:
-        """Raises 502 for tool calls that are mixed up."""
         events = [self._text(text)] if text else []
         for place, said in enumerate(tool_calls):
             index = said.get("index")
@@ -43,7 +43,7 @@ class Output:
 
     def _text(self, text: str) -> bytes:
         opening = b""
-        if self._open is None or self._open["type"] != "message":
+        if not self._is_open("message"):
             opening = self._end_open() + self._begin_message()
         self._texts.append(text)
         return opening + self._event("response.output_text.delta", content_index=0, delta=text, logprobs=[])
@@ -51,18 +51,20 @@ class Output:
     def _tool_call(self, index: int, said: Json) -> bytes:
         function = said.get("function") or {}
         opening = b""
-        if index != self._call:
-            if index < self._call:
-                raise errors.broken("its tool calls are mixed up")
+        if index < self._call or (index == self._call and not self._is_open("function_call")):
+            self.failure = errors.broken("its tool calls are mixed up")
+            return b""
+        if index > self._call:
             self._call = index
             opening = self._end_open() + self._begin_call(said, function)
-        elif self._open is None or self._open["type"] != "function_call":
-            raise errors.broken("its tool calls are mixed up")
         arguments = chat.arguments_of(function)
         if not arguments:
             return opening
         self._texts.append(arguments)
         return opening + self._event("response.function_call_arguments.delta", delta=arguments)
+
+    def _is_open(self, kind: str) -> bool:
+        return self._open is not None and self._open["type"] == kind
 
     def _begin_message(self) -> bytes:
         item: Json = {

@@ -34,7 +34,7 @@ class Responses:
         made = {"model": name.model, **response_input.chat_body(said)}
         if stream:
             made |= {"stream": True, "stream_options": {"include_usage": True}}
-        size = calls.size_of([made["messages"], made.get("tools")])
+        size = calls.size_of([*made["messages"], *made.get("tools", [])])
         call = Call(CHAT, made, bool(stream), size, made.get("max_tokens"))
         return Asked([call], bool(stream), name, _echo(said), self.numbers)
 
@@ -65,7 +65,8 @@ class Asked:
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         (exchange,) = exchanges
         output = Output(self.numbers)
-        output.take(generic.text_of(exchange.answer), chat.tool_calls_in(exchange.answer))
+        tool_calls = [call | {"index": at} for at, call in enumerate(chat.tool_calls_in(exchange.answer))]
+        output.take(generic.text_of(exchange.answer), tool_calls)
         reason = _finish_reason(exchange.answer)
         output.close(complete=reason not in INCOMPLETE)
         return self._ended(output, reason, exchange, exchange.answer)
@@ -79,6 +80,8 @@ class Asked:
             events = [output.take(generic.text_of(chunk), chat.tool_calls_in(chunk)) for chunk in batch]
             if piece := b"".join(events):
                 yield piece
+            if output.failure is not None:
+                raise output.failure
             reason = next(filter(None, map(_finish_reason, batch)), reason)
             last = batch[-1]
         closing = output.close(complete=reason not in INCOMPLETE)
