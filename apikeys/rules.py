@@ -143,7 +143,7 @@ def _read_expiry(value: object, terms: Terms, now: datetime) -> datetime | None:
     moment = _moment(value)
     if moment <= now and moment != terms.expires_at:
         raise invalid_field(
-            "expires_at", f"The expiry must be in the future; it is {now:%Y-%m-%dT%H:%M} in UTC now."
+            "expires_at", f"The expiry must be in the future; it is {now:%d %b, %Y, %H:%M} in UTC now."
         )
     return moment
 
