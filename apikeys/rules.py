@@ -167,10 +167,10 @@ def _read_experts(value: object, terms: Terms) -> list[str]:
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise invalid_field("experts", "Allowed experts must be a list of model names.")
     known = list(dict.fromkeys([*terms.names, *terms.experts]))
-    by_spelling = {name.lower(): name for name in reversed(known)} | {name: name for name in known}
+    by_spelling = {name.lower(): name for name in reversed(known)}
     chosen = set()
     for name in value:
-        found = by_spelling.get(name.strip()) or by_spelling.get(name.strip().lower())
+        found = name.strip() if name.strip() in known else by_spelling.get(name.strip().lower())
         if found is None:
             raise invalid_field(
                 "experts", f"There is no model {_short(name)} at this endpoint; it has: {', '.join(known)}."
