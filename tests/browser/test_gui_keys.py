@@ -48,7 +48,7 @@ def test_a_keys_whole_life_by_hand(site, window):
     assert value.startswith(ApiKey.objects.get(description="shop").prefix)
 
     choose(page, "Edit")
-    page.get_by_label("Key description").fill("new shop")
+    page.get_by_role("textbox", name="Key description").fill("new shop")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("row", name="new shop")).to_be_visible()
 
@@ -93,7 +93,7 @@ def test_the_same_by_keyboard_alone(site, window):
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Edit", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_label("Key description")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Key description")).to_be_focused()
     page.keyboard.press("End")
     page.keyboard.type(" 2")
     page.keyboard.press("Enter")
@@ -135,7 +135,7 @@ def test_the_same_without_javascript(site, window):
         page.get_by_role("row", name="shop").get_by_role("button", name="Actions for the key").click()
         page.get_by_role("link", name=entry, exact=True).click()
         if field:
-            page.get_by_label(field).fill(typed)
+            page.get_by_role("textbox", name=field).fill(typed)
         page.get_by_role("button", name=button).click()
         page.wait_for_url(f"**{window}")
     row = page.get_by_role("row", name="new shop")
