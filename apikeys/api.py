@@ -1,19 +1,66 @@
 """`/api/endpoints/{endpoint}/apikeys`, and what an API key looks like in JSON."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 from ninja import Router, Schema
+from pydantic import Field, WithJsonSchema
 
 from apikeys import services
 from apikeys.models import ApiKey
-from apikeys.rules import masked
+from apikeys.rules import LIMITS, MOST_LIMIT, masked, status, status_in_json
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
-from studio.json_api import ApiRequest, answers, moment
+from studio.json_api import ApiRequest, Body, answers, moment
 from studio.projects import selectors as projects
 from studio.tenants.rules import may
 
 router = Router(tags=["API keys"])
+
+# Any: what is wrong with it is for the rule to say, at the limit's own name.
+Limit = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_LIMIT}, {"type": "null"}]}),
+]
+
+
+class LimitsIn(Body):
+    """Over all gateways; null for no limit. Minutes, days and months are the clock's and the calendar's, in UTC."""
+
+    requests_per_minute: Limit = None
+    tokens_per_minute: Limit = Field(None, description="Prompt and completion together.")
+    parallel: Limit = Field(None, description="Requests under way at once.")
+    tokens_per_day: Limit = None
+    tokens_per_month: Limit = None
+
+
+class Terms(Body):
+    limits: LimitsIn | None = Field(
+        None, description="A limit that is absent stays as it is; null: no limits."
+    )
+    expires_at: str | None = Field(
+        None, examples=["2030-12-31T18:00:00+00:00"], description="In UTC unless it says so; null for never."
+    )
+    experts: list[str] | None = Field(None, description="The only model names it may ask for; none for all.")
+
+
+class NewKey(Terms):
+    description: str = ""
+
+
+class KeyChanges(Terms):
+    """What is to change; what is absent stays."""
+
+    description: str | None = None
+    time_updated: str = Field("", description="Refused with 409 unless it is still the present one.")
+
+
+class LimitsOut(Schema):
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    parallel: int | None
+    tokens_per_day: int | None
+    tokens_per_month: int | None
 
 
 class KeyOut(Schema):
@@ -25,6 +72,9 @@ class KeyOut(Schema):
     endpoint_id: str
     time_updated: str
     api_key: str
+    limits: LimitsOut
+    expires_at: str | None
+    experts: list[str]
 
 
 class Keys(Schema):
@@ -37,30 +87,117 @@ class Keys(Schema):
 )
 def list_api_keys(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
     """Newest first, the First Key last. Whoever may not see values gets them masked."""
+    return {"api_keys": keys_json(request, _endpoint(request, endpoint, project)), "next": None}
+
+
+@router.post(
+    "/endpoints/{endpoint}/apikeys", response=answers(KeyOut), summary="Add an API key to an endpoint"
+)
+def add_api_key(
+    request: ApiRequest, endpoint: str, body: NewKey, project: str | None = None
+) -> dict[str, Any]:
+    found = _endpoint(request, endpoint, project)
+    key, value = services.add_key(
+        actor=request.auth,
+        endpoint=found,
+        facts=endpoints.facts(request.auth, found),
+        description=body.description,
+        **_terms(body),
+        now=request.now,
+    )
+    return key_json(key, request.now, value.reveal())
+
+
+@router.get("/endpoints/{endpoint}/apikeys/{apikey}", response=answers(KeyOut), summary="An API key")
+def api_key_info(
+    request: ApiRequest, endpoint: str, apikey: str, project: str | None = None
+) -> dict[str, Any]:
+    """By id or by value; better by id, as addresses come into the logs of whatever stands between."""
+    key = _key(request, endpoint, apikey, project)
+    return _keys_json(request, key.endpoint, [key])[0]
+
+
+@router.patch("/endpoints/{endpoint}/apikeys/{apikey}", response=answers(KeyOut), summary="Change an API key")
+def change_api_key(
+    request: ApiRequest, endpoint: str, apikey: str, body: KeyChanges, project: str | None = None
+) -> dict[str, Any]:
+    """Its description, its limits or both. The First Key has its limits only, and no expiry."""
+    key = _key(request, endpoint, apikey, project)
+    changed = services.update_key(
+        actor=request.auth,
+        key=key,
+        facts=endpoints.facts(request.auth, key.endpoint),
+        description=body.description,
+        **_terms(body),
+        seen=body.time_updated,
+        now=request.now,
+    )
+    return key_json(changed, request.now)
+
+
+@router.post(
+    "/endpoints/{endpoint}/apikeys/{apikey}/revoke", response=answers(KeyOut), summary="Revoke an API key"
+)
+def revoke_api_key(
+    request: ApiRequest, endpoint: str, apikey: str, project: str | None = None
+) -> dict[str, Any]:
+    """For good: within a second every gateway refuses it. The First Key cannot be revoked."""
+    key = _key(request, endpoint, apikey, project)
+    facts = endpoints.facts(request.auth, key.endpoint)
+    revoked = services.revoke_key(actor=request.auth, key=key, facts=facts, now=request.now)
+    return key_json(revoked, request.now)
+
+
+def _endpoint(request: ApiRequest, endpoint: str, project: str | None) -> Endpoint:
     where = projects.named(request.auth, project) if project else None
-    found = endpoints.named(request.auth, endpoint, where)
-    return {"api_keys": keys_json(request, found), "next": None}
+    return endpoints.named(request.auth, endpoint, where)
+
+
+def _key(request: ApiRequest, endpoint: str, apikey: str, project: str | None) -> ApiKey:
+    found = _endpoint(request, endpoint, project)
+    key = services.key_named(found, apikey)
+    key.endpoint = found
+    return key
+
+
+def _terms(body: Terms) -> dict[str, Any]:
+    """What was sent, null included, which ends what it names."""
+    sent = body.model_dump(exclude_unset=True, include={"limits", "expires_at", "experts"})
+    if "limits" in sent and sent["limits"] is None:
+        sent["limits"] = dict.fromkeys(LIMITS)
+    if "expires_at" in sent:
+        sent["expires_at"] = sent["expires_at"] or ""
+    if "experts" in sent:
+        sent["experts"] = sent["experts"] or []
+    return sent
 
 
 def keys_json(request: ApiRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
     """The endpoint's keys as the actor may see them: with values (the showing is audited) or masked."""
-    keys = list(endpoints.keys_of(endpoint))
+    return _keys_json(request, endpoint, list(endpoints.keys_of(endpoint)))
+
+
+def _keys_json(request: ApiRequest, endpoint: Endpoint, keys: list[ApiKey]) -> list[dict[str, Any]]:
     facts = endpoints.facts(request.auth, endpoint)
     if not may(request.auth, "key.manage", facts):
-        return [key_json(key) for key in keys]
+        return [key_json(key, request.now) for key in keys]
     values = services.show_keys(actor=request.auth, keys=keys, facts=facts, now=request.now)
-    return [key_json(key, values[key.pk].reveal() if key.pk in values else "") for key in keys]
+    return [key_json(key, request.now, values[key.pk].reveal() if key.pk in values else "") for key in keys]
 
 
-def key_json(key: ApiKey, value: str = "") -> dict[str, Any]:
-    """The key with its value, or masked without one. The order of the fields is the documented one."""
+def key_json(key: ApiKey, now: datetime, value: str = "") -> dict[str, Any]:
+    """The key with its value, or masked without one. The documented fields come first, in their order."""
+    word = status(is_revoked=key.revoked_at is not None, expires_at=key.expires_at, now=now)
     return {
         "user_id": key.owner.username,
         "time_created": moment(key.created_at),
         "description": key.description,
-        "status": "Revoked" if key.revoked_at else "Live",
+        "status": status_in_json(word),
         "id": str(key.pk),
         "endpoint_id": str(key.endpoint_id),
         "time_updated": moment(key.updated_at),
         "api_key": value or masked(key.prefix),
+        "limits": {name: getattr(key, name) for name in LIMITS},
+        "expires_at": moment(key.expires_at) if key.expires_at else None,
+        "experts": key.experts,
     }

@@ -1,17 +1,27 @@
-"""Endpoint API keys: a digest to check, a sealed value to show, and the First Key's rules."""
+"""Endpoint API keys: a digest to check, a sealed value to show, what they may use, and the First Key's rules."""
 
 import uuid
+from functools import reduce
+from operator import and_
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from apikeys.rules import LIMITS, MOST_LIMIT
 from endpoints.models import Endpoint
 
 
+def _limit() -> models.BigIntegerField:
+    return models.BigIntegerField(null=True, blank=True)
+
+
 class ApiKey(models.Model):
-    """A key of one endpoint. Revoked is final: the row stays, its value is gone."""
+    """A key of one endpoint. Revoked is final: the row stays, its value is gone.
+
+    A limit that is null is none; `experts` are the only model names the key may ask for, none for all.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="api_keys")
@@ -21,8 +31,15 @@ class ApiKey(models.Model):
     digest = models.BinaryField(max_length=32, unique=True)
     sealed = models.BinaryField(null=True, blank=True)
     prefix = models.CharField(max_length=8)
+    requests_per_minute = _limit()
+    tokens_per_minute = _limit()
+    parallel = _limit()
+    tokens_per_day = _limit()
+    tokens_per_month = _limit()
+    experts = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -33,11 +50,24 @@ class ApiKey(models.Model):
                 condition=Q(is_first=False) | Q(revoked_at__isnull=True), name="first_key_never_revoked"
             ),
             models.CheckConstraint(
+                condition=Q(is_first=False) | Q(expires_at__isnull=True), name="first_key_never_expires"
+            ),
+            models.CheckConstraint(
                 condition=Q(is_first=False) | Q(description="First Key"),
                 name="first_key_keeps_its_description",
             ),
             models.CheckConstraint(
                 condition=Q(revoked_at__isnull=True) | Q(sealed__isnull=True), name="revoked_key_has_no_value"
+            ),
+            models.CheckConstraint(
+                condition=reduce(
+                    and_,
+                    (
+                        Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__range": (1, MOST_LIMIT)})
+                        for name in LIMITS
+                    ),
+                ),
+                name="key_limits_positive",
             ),
         ]
 

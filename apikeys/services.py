@@ -1,20 +1,31 @@
-"""Adding, describing, revoking and showing endpoint API keys.
+"""Adding, describing, limiting, revoking and showing endpoint API keys.
 
 Values are UUIDs, kept as a digest to check and a sealed copy to show. Whoever calls from above locks the
 endpoint first; each change of what works raises its `route_version`, so every gateway hears of it.
 """
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from apikeys.models import ApiKey
-from apikeys.rules import FIRST_KEY, MOST_DESCRIPTION, check_may_edit, check_may_revoke, check_may_show
+from apikeys.rules import (
+    FIRST_KEY,
+    MOST_DESCRIPTION,
+    Terms,
+    check_may_edit,
+    check_may_limit,
+    check_may_revoke,
+    check_may_show,
+    check_still,
+    read_terms,
+)
 from endpoints import routing
 from endpoints.models import Endpoint
 from studio import keyring, seal
 from studio.audit.models import Event
 from studio.audit.services import record
-from studio.errors import NotFound
+from studio.errors import Conflict, NotFound
 from studio.tenants.rules import Actor, Facts, clean_text, leading_role, require
 from studio.unit import unit_of_work
 
@@ -29,24 +40,107 @@ def mint_first_key(*, actor: Actor, endpoint: Endpoint, now: datetime) -> ApiKey
 
 @unit_of_work
 def add_key(
-    *, actor: Actor, endpoint: Endpoint, facts: Facts, description: str, now: datetime
+    *,
+    actor: Actor,
+    endpoint: Endpoint,
+    facts: Facts,
+    description: str,
+    limits: Mapping[str, object] | None = None,
+    expires_at: object = None,
+    experts: object = None,
+    now: datetime,
 ) -> tuple[ApiKey, seal.Secret]:
+    """A key and its value. Raises `Invalid` with each fault at its field."""
     require(actor, "key.manage", facts, thing="endpoint")
+    endpoint = _locked(endpoint.pk)
     description = clean_text("description", description, MOST_DESCRIPTION)
-    key, value = _mint(actor, endpoint, description, now)
-    _record(actor, "add key", key, endpoint, facts)
+    terms = Terms(names=endpoint.model_version.model.names)
+    wanted = read_terms(_given(limits, expires_at, experts), terms, now)
+    key, value = _mint(actor, endpoint, description, now, **wanted)
+    _record(actor, "add key", key, endpoint, facts, _changes(wanted))
     routing.touch([endpoint.pk])
     return key, value
 
 
 @unit_of_work
-def edit_key(*, actor: Actor, key: ApiKey, facts: Facts, description: str, now: datetime) -> ApiKey:
+def edit_key(
+    *, actor: Actor, key: ApiKey, facts: Facts, description: str, seen: str = "", now: datetime
+) -> ApiKey:
+    """Describe it anew; gateways know no descriptions. `seen`: refuse if it was changed since then."""
     require(actor, "key.manage", facts, thing="endpoint")
+    key = _fresh(key)
     check_may_edit(is_first=key.is_first, is_revoked=key.revoked_at is not None)
+    check_still(seen, key.updated_at)
     description = clean_text("description", description, MOST_DESCRIPTION)
-    ApiKey.objects.filter(pk=key.pk).update(description=description, updated_at=now)
-    _record(actor, "edit key", key, key.endpoint, facts, {"description": [key.description, description]})
-    key.refresh_from_db()
+    if description != key.description:
+        ApiKey.objects.filter(pk=key.pk).update(description=description, updated_at=now)
+        _record(actor, "edit key", key, key.endpoint, facts, {"description": [key.description, description]})
+        key.refresh_from_db()
+    return key
+
+
+@unit_of_work
+def limit_key(
+    *,
+    actor: Actor,
+    key: ApiKey,
+    facts: Facts,
+    limits: Mapping[str, object] | None = None,
+    expires_at: object = None,
+    experts: object = None,
+    seen: str = "",
+    now: datetime,
+) -> ApiKey:
+    """Change what a key that is not revoked may use; a key that expired works again with a later expiry.
+
+    A limit that is not named stays, one that is None ends; `expires_at` and `experts` stay when None and end
+    when empty. Raises `Invalid` with each fault at its field. `seen`: refuse if it was changed since then.
+    """
+    require(actor, "key.manage", facts, thing="endpoint")
+    key = _fresh(key)
+    check_may_limit(is_revoked=key.revoked_at is not None)
+    check_still(seen, key.updated_at)
+    names = key.endpoint.model_version.model.names
+    terms = Terms(key.is_first, key.expires_at, key.experts, names)
+    wanted = read_terms(_given(limits, expires_at, experts), terms, now)
+    changed = {name: value for name, value in wanted.items() if getattr(key, name) != value}
+    if changed:
+        ApiKey.objects.filter(pk=key.pk).update(**changed, updated_at=now)
+        _record(actor, "limit key", key, key.endpoint, facts, _changes(changed, key))
+        routing.touch([key.endpoint_id])
+        key.refresh_from_db()
+    return key
+
+
+@unit_of_work
+def update_key(
+    *,
+    actor: Actor,
+    key: ApiKey,
+    facts: Facts,
+    description: str | None = None,
+    limits: Mapping[str, object] | None = None,
+    expires_at: object = None,
+    experts: object = None,
+    seen: str = "",
+    now: datetime,
+) -> ApiKey:
+    """Description and limits in one: both or neither; what is None stays."""
+    require(actor, "key.manage", facts, thing="endpoint")
+    key = _fresh(key)
+    check_still(seen, key.updated_at)
+    if description is not None:
+        key = edit_key(actor=actor, key=key, facts=facts, description=description, now=now)
+    if _given(limits, expires_at, experts):
+        key = limit_key(
+            actor=actor,
+            key=key,
+            facts=facts,
+            limits=limits,
+            expires_at=expires_at,
+            experts=experts,
+            now=now,
+        )
     return key
 
 
@@ -54,8 +148,7 @@ def edit_key(*, actor: Actor, key: ApiKey, facts: Facts, description: str, now: 
 def revoke_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> ApiKey:
     """Final: the row stays, its value is gone, and every gateway refuses it within a second."""
     require(actor, "key.manage", facts, thing="endpoint")
-    list(Endpoint.objects.select_for_update().filter(pk=key.endpoint_id).values_list("pk"))
-    key = ApiKey.objects.select_related("endpoint").get(pk=key.pk)
+    key = _fresh(key)
     check_may_revoke(is_first=key.is_first, is_revoked=key.revoked_at is not None)
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, updated_at=now, sealed=None)
     _record(actor, "revoke key", key, key.endpoint, facts)
@@ -98,20 +191,53 @@ def key_named(endpoint: Endpoint, id_or_value: str) -> ApiKey:
     return found
 
 
+def _given(limits: Mapping[str, object] | None, expires_at: object, experts: object) -> dict[str, object]:
+    more = {"expires_at": expires_at, "experts": experts}
+    return dict(limits or {}) | {name: value for name, value in more.items() if value is not None}
+
+
+def _changes(wanted: Mapping[str, object], key: ApiKey | None = None) -> dict[str, object]:
+    """Old → new for the audit, of a new key what it is limited to."""
+    if key is None:
+        return {name: _plain(value) for name, value in wanted.items() if value}
+    return {name: [_plain(getattr(key, name)), _plain(value)] for name, value in wanted.items()}
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _locked(endpoint: uuid.UUID) -> Endpoint:
+    """The row as it is now, locked. Raises `Conflict` for one that is deleted."""
+    rows = Endpoint.objects.select_for_update(of=("self",)).select_related("model_version__model")
+    found = rows.get(pk=endpoint)
+    if found.desired == Endpoint.Desired.DELETED:
+        raise Conflict(f"Endpoint {found.name} is deleted.")
+    return found
+
+
+def _fresh(key: ApiKey) -> ApiKey:
+    """The key as it is now; with its endpoint locked, nobody else changes it."""
+    endpoint = _locked(key.endpoint_id)
+    fresh = ApiKey.objects.select_related("owner").get(pk=key.pk)
+    fresh.endpoint = endpoint
+    return fresh
+
+
 def _mint(
-    actor: Actor, endpoint: Endpoint, description: str, now: datetime, *, is_first: bool = False
+    actor: Actor, endpoint: Endpoint, description: str, now: datetime, **facts: object
 ) -> tuple[ApiKey, seal.Secret]:
     value = str(uuid.uuid4())
     key = ApiKey.objects.create(
         endpoint=endpoint,
         owner_id=actor.id or endpoint.owner_id,
         description=description,
-        is_first=is_first,
         digest=seal.digest(keyring.key_pepper(), value),
         sealed=keyring.seal_value(value, "api key"),
         prefix=value[:8],
         created_at=now,
         updated_at=now,
+        **facts,
     )
     return key, seal.Secret(value)
 

@@ -153,7 +153,10 @@ def list_endpoints(
     if status is not None:
         rows = selectors.with_status(rows).filter(status_word=_status_word(status))  # type: ignore[misc]
     found, following = page(rows.prefetch_related("api_keys__owner"), cursor, limit)
-    return {"endpoints": [_masked(view) for view in selectors.views(found, whole=True)], "next": following}
+    return {
+        "endpoints": [_masked(request, view) for view in selectors.views(found, whole=True)],
+        "next": following,
+    }
 
 
 @router.post("/endpoints", response=answers(EndpointOut), summary="Create an endpoint")
@@ -197,7 +200,7 @@ def update_endpoint(
     )
     found = _named(request.auth, endpoint, project)
     changed = services.update_endpoint(actor=request.auth, endpoint=found, edit=edit, now=request.now)
-    return _masked(selectors.view(changed))
+    return _masked(request, selectors.view(changed))
 
 
 @router.post("/endpoints/{endpoint}/stop", response=answers(EndpointOut), summary="Stop an endpoint")
@@ -205,7 +208,7 @@ def stop_endpoint(request: ApiRequest, endpoint: str, project: str | None = None
     """Requests under way are finished, then the RDUs are free. The wish is kept for a restart."""
     found = _named(request.auth, endpoint, project)
     stopped = services.stop_endpoint(actor=request.auth, endpoint=found, now=request.now)
-    return _masked(selectors.view(stopped))
+    return _masked(request, selectors.view(stopped))
 
 
 @router.post("/endpoints/{endpoint}/restart", response=answers(EndpointOut), summary="Restart an endpoint")
@@ -213,14 +216,14 @@ def restart_endpoint(request: ApiRequest, endpoint: str, project: str | None = N
     """A stopped or failed one starts; the instances of a running one are replaced in turn."""
     found = _named(request.auth, endpoint, project)
     restarted = services.restart_endpoint(actor=request.auth, endpoint=found, now=request.now)
-    return _masked(selectors.view(restarted))
+    return _masked(request, selectors.view(restarted))
 
 
 @router.delete("/endpoints/{endpoint}", response=answers(EndpointOut), summary="Delete an endpoint")
 def delete_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
     found = _named(request.auth, endpoint, project)
     deleted = services.delete_endpoint(actor=request.auth, endpoint=found, now=request.now)
-    return _masked(selectors.view(deleted))
+    return _masked(request, selectors.view(deleted))
 
 
 # ----- translating in -------------------------------------------------------------------------------------
@@ -269,9 +272,9 @@ def _with_keys(request: ApiRequest, endpoint: Endpoint) -> dict[str, Any]:
     return _endpoint(selectors.view(endpoint), keys_json(request, endpoint))
 
 
-def _masked(view: EndpointView) -> dict[str, Any]:
+def _masked(request: ApiRequest, view: EndpointView) -> dict[str, Any]:
     keys = sorted(view.endpoint.api_keys.all(), key=lambda key: (key.is_first, -key.created_at.timestamp()))
-    return _endpoint(view, [key_json(key) for key in keys])
+    return _endpoint(view, [key_json(key, request.now) for key in keys])
 
 
 def _endpoint(view: EndpointView, keys: list[dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection
 from django.db.models import F, Prefetch, Q
 
 from apikeys.models import ApiKey
+from apikeys.rules import LIMITS
 from endpoints import selectors, wire
 from endpoints.models import Endpoint
 from endpoints.rules import LIVE, UPDATING
@@ -151,11 +152,23 @@ def _route(view: selectors.EndpointView) -> wire.Route:
         status=view.status,
         sentence="" if view.status in (LIVE, UPDATING) else view.reason,
         model=model.name,
-        names=[model.name, *(alias for alias in model.aliases if alias != model.name)],
+        names=model.names,
         task=model.app.task,
-        keys=[wire.Key(str(key.pk), bytes(key.digest)) for key in endpoint.api_keys.all()],
+        keys=[_key(key) for key in endpoint.api_keys.all()],
         upstreams=[_upstream(row) for row in endpoint.rows.all()] if running else [],
         deadline_seconds=endpoint.drain_seconds,
+    )
+
+
+def _key(key: ApiKey) -> wire.Key:
+    """One that expired is published too: gateways compare their clock and say so."""
+    limits = wire.Limits(**{name: getattr(key, name) or 0 for name in LIMITS})
+    return wire.Key(
+        id=str(key.pk),
+        digest=bytes(key.digest),
+        limits=None if limits == wire.Limits() else limits,
+        expires_at=key.expires_at.timestamp() if key.expires_at else 0.0,
+        experts=key.experts,
     )
 
 

@@ -99,6 +99,36 @@ class Client:
     def list_api_keys(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._all("api_keys", "endpoints", endpoint, "apikeys", query={"project": project})
 
+    def add_api_key(self, endpoint: str, spec: Json, *, project: str | None = None) -> Json:
+        return self._call("POST", "endpoints", endpoint, "apikeys", query={"project": project}, body=spec)
+
+    def api_key_info(self, endpoint: str, apikey: str, *, project: str | None = None) -> Json:
+        return self._call("GET", *self._api_key(endpoint, apikey, project), query={"project": project})
+
+    def change_api_key(
+        self, endpoint: str, apikey: str, changes: Json, *, project: str | None = None
+    ) -> Json:
+        where = self._api_key(endpoint, apikey, project)
+        return self._call("PATCH", *where, query={"project": project}, body=changes)
+
+    def revoke_api_key(self, endpoint: str, apikey: str, *, project: str | None = None) -> Json:
+        where = self._api_key(endpoint, apikey, project)
+        return self._call("POST", *where, "revoke", query={"project": project})
+
+    def _api_key(self, endpoint: str, apikey: str, project: str | None) -> tuple[str, ...]:
+        """The path of a key that is named by its id or its value; a value must not stand in an address.
+
+        Masked ones (revoked, or not for this person to see) are known by what is shown of them.
+        """
+        wanted = apikey.strip().lower()
+        for key in self.list_api_keys(endpoint, project=project)["api_keys"]:
+            value = str(key.get("api_key"))
+            shown = value.rstrip("•")
+            if wanted in (key.get("id"), value) or (shown != value and wanted.startswith(shown)):
+                return "endpoints", endpoint, "apikeys", str(key.get("id"))
+        sentence = "There is no such API key."
+        raise Refused(404, {"code": "not_found", "message": sentence, "fields": {"apikey": "unknown key"}})
+
     # The wire
 
     def _all(self, name: str, *path: str, query: Mapping[str, str | None] | None = None) -> Json:

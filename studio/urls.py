@@ -26,4 +26,5 @@ urlpatterns = [
     path("", include("studio.tenants.urls")),
     path("", include("studio.projects.urls")),
     path("", include("endpoints.urls")),
+    path("", include("apikeys.urls")),
 ]

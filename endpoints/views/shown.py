@@ -198,6 +198,7 @@ class Happening:
         "delete": "deleted",
         "add key": "added an API key to",
         "edit key": "described an API key of",
+        "limit key": "set the limits of an API key of",
         "revoke key": "revoked an API key of",
         "show key": "looked at an API key of",
     }

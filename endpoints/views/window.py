@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apikeys import services as keys
 from apikeys.models import ApiKey
-from apikeys.rules import masked
+from apikeys.views import KeyRow
 from endpoints import selectors, services
 from endpoints.models import Endpoint
 from endpoints.selectors import EndpointView
@@ -42,13 +42,13 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     return htmx.page(request, template, context, part=part)
 
 
-def _key_rows(request: htmx.Request, endpoint: Endpoint) -> list[dict[str, Any]]:
+def _key_rows(request: htmx.Request, endpoint: Endpoint) -> list[KeyRow]:
     """The API Keys table, masked; `?reveal=<id>` shows one value, for who may and has no JavaScript."""
     revealed = request.GET.get("reveal", "")
     rows = []
     for key in selectors.keys_of(endpoint):
         show = str(key.pk) == revealed and not key.revoked_at
-        rows.append({"key": key, "masked": masked(key.prefix), "value": _value(request, key) if show else ""})
+        rows.append(KeyRow(key, request.now, _value(request, key) if show else ""))
     return rows
 
 
@@ -63,8 +63,7 @@ def key_value(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
         answer = HttpResponse(value, content_type="text/plain; charset=utf-8")
         answer["Cache-Control"] = "no-store"
         return answer
-    each = {"key": row, "masked": masked(row.prefix), "value": value}
-    context = {"row": Row(EndpointView(found, "", 0), actor), "each": each}
+    context = {"row": Row(EndpointView(found, "", 0), actor), "each": KeyRow(row, request.now, value)}
     return htmx.page(request, "endpoints/key.html", context)
 
 

@@ -174,16 +174,6 @@ def delete(endpoint: EndpointOption, project: ProjectOption = None, json_output:
     show(answer, json_output, f"Endpoint {_name(answer, endpoint)} successfully marked delete.")
 
 
-@app.command("list-apikeys", epilog="\b\nExample:\n  snapi endpoint list-apikeys --endpoint hello")
-def list_apikeys(
-    endpoint: EndpointOption, project: ProjectOption = None, json_output: JsonOption = False
-) -> None:
-    """List the API keys of an endpoint, newest first."""
-    with Client(config.load()) as client:
-        answer = client.list_api_keys(endpoint, project=project)
-    show(answer, json_output, pages.api_keys_text(answer, endpoint))
-
-
 def _spec(*, hyperparams: str | None, **fields: Any) -> dict[str, Any]:
     """The body of a request: what was given. Raises `WrongUsage` for hyperparams that are no JSON object."""
     spec = {name: value for name, value in fields.items() if value is not None}

@@ -5,7 +5,17 @@ from typing import Any
 from snapi.output import day, grid, label_block, label_line, section
 from snapi.progress import ready_text, waiting_lines, words
 
-KEY_COLUMNS = [("API Key", 36), ("Description", 36), ("Created On", 20), ("Owner", 20), ("Status", 20)]
+# What the document shows of a key here; limits stand in `info-apikey`.
+KEY_FIELDS = (
+    "user_id",
+    "time_created",
+    "description",
+    "status",
+    "id",
+    "endpoint_id",
+    "time_updated",
+    "api_key",
+)
 LIST_COLUMNS = [
     ("Name", 30),
     ("Project", 20),
@@ -35,11 +45,15 @@ def info_text(endpoint: dict[str, Any]) -> str:
         ("Status", words(endpoint.get("status"))),
         ("Created at", endpoint.get("time_created")),
         ("Last Updated", endpoint.get("time_updated")),
-        ("API Keys", endpoint.get("api_keys")),
+        ("API Keys", [_key(each) for each in endpoint.get("api_keys") or []]),
         ("Hyperparams", endpoint.get("hyperparams") or "None"),
         ("Arch", endpoint.get("arch")),
     ]
     return "\n".join([label_block("Endpoint Info", rows), *_more(endpoint)])
+
+
+def _key(key: dict[str, Any]) -> dict[str, Any]:
+    return {name: key.get(name) for name in KEY_FIELDS}
 
 
 def _more(endpoint: dict[str, Any]) -> list[str]:
@@ -69,20 +83,6 @@ def _list_row(endpoint: dict[str, Any]) -> tuple[object, ...]:
         endpoint.get("owner"),
         words(endpoint.get("status")),
     )
-
-
-def api_keys_text(answer: dict[str, Any], endpoint: str) -> str:
-    rows = [
-        (
-            key.get("api_key"),
-            key.get("description"),
-            day(key.get("time_created")),
-            key.get("user_id"),
-            "Active" if key.get("status") == "Live" else key.get("status"),
-        )
-        for key in answer["api_keys"]
-    ]
-    return f"{section(f'List of API Keys for Endpoint {endpoint}')}\n{grid(KEY_COLUMNS, rows)}"
 
 
 def plan_text(plan: dict[str, Any]) -> str:

@@ -92,6 +92,11 @@ class Model(models.Model):
         return self.name
 
     @property
+    def names(self) -> list[str]:
+        """Every name a client may say for it, its own first."""
+        return [self.name, *(alias for alias in self.aliases if alias != self.name)]
+
+    @property
     def is_provided(self) -> bool:
         return self.tenant_id is None
 

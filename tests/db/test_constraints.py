@@ -91,8 +91,10 @@ VIOLATIONS = {
     "endpoint_deleted_has_date": lambda w: w.change(w.endpoint, desired="deleted"),
     "first_key_once": lambda w: w.add_key(b"3", is_first=True, description="First Key"),
     "first_key_never_revoked": lambda w: w.change(w.key, revoked_at=NOW),
+    "first_key_never_expires": lambda w: w.change(w.key, expires_at=NOW),
     "first_key_keeps_its_description": lambda w: w.change(w.key, description="mine"),
     "revoked_key_has_no_value": lambda w: w.change(w.other_key, revoked_at=NOW, sealed=b"value"),
+    "key_limits_positive": lambda w: w.change(w.other_key, tokens_per_day=0),
     "node_free_within_width": lambda w: w.change(w.node, free=3),
     "node_state_known": lambda w: w.change(w.node, state="asleep"),
     "node_intent_known": lambda w: w.change(w.node, intent="lost"),
@@ -108,6 +110,8 @@ VIOLATIONS = {
 }
 MORE = {
     "endpoint_instances_1_1000 below": lambda w: w.change(w.endpoint, instances=0),
+    "key_limits_positive above": lambda w: w.change(w.key, parallel=10**12 + 1),
+    "key_limits_positive for each": lambda w: w.change(w.key, tokens_per_day=1, requests_per_minute=-1),
     "node_free_within_width below": lambda w: w.change(w.node, free=-1),
     "a digest stands once": lambda w: w.add_key(b"1"),
     "a node's name stands once": lambda w: w.cast.node("sn40l-1"),

@@ -241,6 +241,8 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/endpoints/{endpoint}/stop",
         "/api/endpoints/{endpoint}/restart",
         "/api/endpoints/{endpoint}/apikeys",
+        "/api/endpoints/{endpoint}/apikeys/{apikey}",
+        "/api/endpoints/{endpoint}/apikeys/{apikey}/revoke",
         "/api/plan",
     }
     page = Client().get("/api/docs").content.decode()

@@ -72,6 +72,35 @@ def test_the_whole_way(snapi: Any, rest: Rest) -> None:
     assert snapi("endpoint info -e hello")[0] == 1
 
 
+def test_an_api_keys_whole_way(snapi: Any, rest: Rest) -> None:
+    snapi("endpoint create -p demo -n hello -m Help -a sn40l")
+    code, out, _ = snapi(
+        "endpoint add-apikey --endpoint hello --description", "for the shop", "--parallel", "2"
+    )
+    value, key = out.split()[4], out.split()[-1].rstrip(".")
+    assert (code, out) == (0, f"Successfully added API Key {value} with ID {key}.\n")
+    assert f"| {value} | for the shop " in snapi("endpoint list-apikeys --endpoint hello")[1]
+    limit = "--requests-per-minute 60 --parallel none --expires 2030-12-31 --experts help"
+    assert snapi(f"endpoint edit-apikey --endpoint hello --apikey {value} {limit}")[0] == 0
+    assert snapi(f"endpoint edit-apikey --endpoint hello --apikey {key} --description", "new shop")[0] == 0
+    _, info, _ = snapi(f"endpoint info-apikey --endpoint hello --apikey {value}")
+    lines = dict(line.split(" : ", 1) for line in info.splitlines() if " : " in line)
+    assert (lines["Description"], lines["API Key"], lines["Status"]) == ("new shop", value, "Active")
+    assert (lines["Requests per minute"], lines["Parallel requests"]) == ("60", "no limit")
+    assert (lines["Expires"], lines["Allowed experts"]) == ("2030-12-31T00:00:00.000000+00:00", "Help")
+    assert snapi(f"endpoint edit-apikey -e hello --apikey {key} --parallel 0.5")[0] == 1
+    assert snapi(f"endpoint revoke-apikey --endpoint hello --apikey {value}")[0] == 0
+    for named in (key, value):
+        assert "Status : Revoked\n" in snapi(f"endpoint info-apikey --endpoint hello --apikey {named}")[1]
+    assert snapi(f"endpoint revoke-apikey --endpoint hello --apikey {key}")[0] == 1
+
+    first = json.loads(snapi("endpoint list-apikeys -e hello --json")[1])["api_keys"][-1]
+    assert snapi(f"endpoint edit-apikey -e hello --apikey {first['id']} --parallel 4")[0] == 0
+    assert snapi(f"endpoint edit-apikey -e hello --apikey {first['id']} --description mine")[0] == 1
+    assert snapi(f"endpoint info-apikey -e hello --apikey {first['id']}", who="mila")[0] == 1
+    assert snapi(f"endpoint info-apikey -e hello --apikey {first['id']}", who="oskar")[0] == 1
+
+
 def test_json_is_exactly_what_the_api_answers(snapi: Any, rest: Rest) -> None:
     for command, path in [
         ("tenant list", "/api/tenants"),

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from apikeys import views
+
+urlpatterns = [
+    path("endpoints/<uuid:endpoint>/keys/new/", views.new, name="key-new"),
+    path("endpoints/<uuid:endpoint>/keys/<uuid:key>/edit/", views.edit, name="key-edit"),
+    path("endpoints/<uuid:endpoint>/keys/<uuid:key>/limits/", views.limits, name="key-limits"),
+    path("endpoints/<uuid:endpoint>/keys/<uuid:key>/revoke/", views.revoke, name="key-revoke"),
+]

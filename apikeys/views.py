@@ -1,0 +1,176 @@
+"""The boxes of the API Keys table: Add new, Edit, Limits, Revoke; and how a key is shown in it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.forms import BaseForm, Form
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from apikeys import services
+from apikeys.forms import DescriptionForm, LimitsForm, NewKeyForm
+from apikeys.models import ApiKey
+from apikeys.rules import (
+    REVOKED,
+    check_may_edit,
+    check_may_limit,
+    check_may_revoke,
+    masked,
+    status,
+)
+from endpoints import selectors as endpoints
+from endpoints.models import Endpoint
+from studio import htmx
+from studio.errors import Refusal
+from studio.tenants.rules import Facts, require
+
+METHODS = ["GET", "HEAD", "POST"]
+
+
+class KeyRow:
+    """A key of the table, with what its menu offers. `value` is "" while it is masked."""
+
+    UNITS = {
+        "requests_per_minute": "requests a minute",
+        "tokens_per_minute": "tokens a minute",
+        "parallel": "at once",
+        "tokens_per_day": "tokens a day",
+        "tokens_per_month": "tokens a month",
+    }
+
+    def __init__(self, key: ApiKey, now: datetime, value: str = "") -> None:
+        self.key, self.value, self.masked = key, value, masked(key.prefix)
+        self.status = status(is_revoked=key.revoked_at is not None, expires_at=key.expires_at, now=now)
+        self.can_limit = self.status != REVOKED
+        self.can_edit = self.can_revoke = self.can_limit and not key.is_first
+
+    @property
+    def name(self) -> str:
+        """How it is called aloud."""
+        return self.key.description or self.masked
+
+    @property
+    def terms(self) -> list[str]:
+        """Its limits in few words; none, no words."""
+        limits = [(getattr(self.key, name), unit) for name, unit in self.UNITS.items()]
+        words = [f"{limit:,} {unit}" for limit, unit in limits if limit]
+        if self.key.expires_at:
+            words.append(f"until {self.key.expires_at:%d %b, %Y, %H:%M} UTC")
+        if self.key.experts:
+            words.append(f"only {', '.join(self.key.experts)}")
+        return words
+
+
+@require_http_methods(METHODS)
+def new(request: htmx.Request, endpoint: UUID) -> HttpResponse:
+    found, facts = _endpoint(request, endpoint)
+    form = NewKeyForm(found.model_version.model.names, _typed(request))
+
+    def add() -> str:
+        services.add_key(
+            actor=request.actor,
+            endpoint=found,
+            facts=facts,
+            description=form.cleaned_data["description"],
+            **form.terms(),
+            now=request.now,
+        )
+        return "The API key was added."
+
+    return _box(request, "new", found, form, add)
+
+
+@require_http_methods(METHODS)
+def edit(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
+    found, facts, row = _key(request, endpoint, key)
+    check_may_edit(is_first=row.is_first, is_revoked=row.revoked_at is not None)
+    form = DescriptionForm(row, _typed(request))
+
+    def save() -> str:
+        services.edit_key(
+            actor=request.actor,
+            key=row,
+            facts=facts,
+            description=form.cleaned_data["description"],
+            seen=form.cleaned_data["updated_at"],
+            now=request.now,
+        )
+        return "The key description was saved."
+
+    return _box(request, "edit", found, form, save, row)
+
+
+@require_http_methods(METHODS)
+def limits(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
+    found, facts, row = _key(request, endpoint, key)
+    check_may_limit(is_revoked=row.revoked_at is not None)
+    form = LimitsForm(found.model_version.model.names, _typed(request), key=row)
+
+    def save() -> str:
+        services.limit_key(
+            actor=request.actor,
+            key=row,
+            facts=facts,
+            **form.terms(),
+            seen=form.cleaned_data["updated_at"],
+            now=request.now,
+        )
+        return "The limits were saved; every gateway follows them within a second."
+
+    return _box(request, "limits", found, form, save, row)
+
+
+@require_http_methods(METHODS)
+def revoke(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
+    found, facts, row = _key(request, endpoint, key)
+    check_may_revoke(is_first=row.is_first, is_revoked=row.revoked_at is not None)
+
+    def end() -> str:
+        services.revoke_key(actor=request.actor, key=row, facts=facts, now=request.now)
+        return "The API key was revoked."
+
+    return _box(request, "revoke", found, Form(_typed(request)), end, row)
+
+
+# ----- what they have in common ---------------------------------------------------------------------------
+
+
+def _endpoint(request: htmx.Request, pk: UUID) -> tuple[Endpoint, Facts]:
+    found = endpoints.named(request.actor, str(pk))
+    facts = endpoints.facts(request.actor, found)
+    require(request.actor, "key.manage", facts, thing="endpoint")
+    return found, facts
+
+
+def _key(request: htmx.Request, endpoint: UUID, key: UUID) -> tuple[Endpoint, Facts, ApiKey]:
+    found, facts = _endpoint(request, endpoint)
+    return found, facts, services.key_named(found, str(key))
+
+
+def _typed(request: htmx.Request) -> Any:
+    return request.POST if request.method == "POST" else None
+
+
+def _box(
+    request: htmx.Request,
+    box: str,
+    endpoint: Endpoint,
+    form: BaseForm,
+    act: Callable[[], str],
+    key: ApiKey | None = None,
+) -> HttpResponse:
+    """The box, or what it does: `act` returns what is said of it."""
+    window = reverse("endpoint", args=[endpoint.pk])
+    if request.method == "POST" and form.is_valid():
+        try:
+            say = act()
+        except Refusal as refusal:
+            htmx.blame(form, refusal)
+        else:
+            return htmx.done(request, to=window, say=say, events=["keys-changed"])
+    each = KeyRow(key, request.now) if key else None
+    context = {"endpoint": endpoint, "form": form, "each": each, "back": window}
+    return htmx.dialog(request, f"apikeys/{box}.html", context)
