@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
 from endpoints.usage.rules import DAY, HALF_HOUR, MINUTE, NO_TIMES
+from endpoints.usage.wire import ERRORS
 
 
 class Usage(models.Model):
@@ -72,6 +73,9 @@ TABLES: dict[int, type[UsageMinute | UsageHalfHour | UsageDay]] = {
     HALF_HOUR: UsageHalfHour,
     DAY: UsageDay,
 }
+
+
+COUNTS = ("requests", "prompt_tokens", "completion_tokens", *(f"errors_{name}" for name in ERRORS))
 
 
 class UsageGateway(models.Model):

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
 from uuid import UUID
 
 import django.db
@@ -17,11 +16,10 @@ import redis
 import structlog
 from django.conf import settings
 from django.db import connection
-from django.db.models import Manager
 
 from apikeys.models import ApiKey
 from endpoints.usage import rules, wire
-from endpoints.usage.models import TABLES, Usage, UsageGateway
+from endpoints.usage.models import COUNTS, TABLES, Usage, UsageGateway
 from studio import enqueue, keyring, seal
 from studio.unit import unit_of_work
 
@@ -29,7 +27,6 @@ log = structlog.get_logger()
 
 LOOK_EVERY = 0.5  # seconds between looks at the broker
 CHUNK = 200  # rows written at a time
-COUNTS = ("requests", "prompt_tokens", "completion_tokens", *(f"errors_{name}" for name in wire.ERRORS))
 REFUSED = "usage:refused"  # hash: batches that nobody can take, for whoever wants to know why
 REFUSED_SECONDS = 7 * 86_400
 
@@ -161,30 +158,37 @@ def _add(table: type[Usage], rows: list[wire.Row], span: int) -> None:
 
 
 def _add_at(table: type[Usage], start: datetime, sums: list[wire.Row]) -> None:
-    """Make the rows that are missing, lock all, and write them as they are then."""
-    objects: Manager[Any] = table._default_manager
-    blanks = [table(endpoint_id=row.endpoint, key_id=row.key, start=start) for row in sums]
-    objects.bulk_create(blanks, ignore_conflicts=True)
-    standing = objects.select_for_update().filter(
-        start=start, endpoint__in={row.endpoint for row in sums}, key__in={row.key for row in sums}
-    )
-    by_key = {str(each.key_id): each for each in standing.order_by("endpoint_id", "key_id")}
+    """Lock the rows that stand, make and lock what is missing, and write all as they are then."""
+    standing = _locked(table, start, sums)
+    missing = [row for row in sums if row.key not in standing]
+    if missing:
+        # Another taker may make the same ones: the first makes them, both add to them.
+        blanks = [table(endpoint_id=row.endpoint, key_id=row.key, start=start) for row in missing]
+        table._default_manager.bulk_create(blanks, ignore_conflicts=True)
+        standing |= _locked(table, start, missing)
     for row in sums:
-        _raise(by_key[row.key], row)
-    objects.bulk_create(
-        by_key.values(),
+        _raise(standing[row.key], row)
+    table._default_manager.bulk_create(
+        standing.values(),
         update_conflicts=True,
         unique_fields=["endpoint", "start", "key"],
         update_fields=[*COUNTS, "times"],
     )
 
 
+def _locked(table: type[Usage], start: datetime, sums: list[wire.Row]) -> dict[str, Usage]:
+    """Key → its row, where there is one. (A key has one endpoint.)"""
+    rows = table._default_manager.select_for_update().filter(
+        start=start, endpoint__in={row.endpoint for row in sums}, key__in={row.key for row in sums}
+    )
+    return {str(each.key_id): each for each in rows.order_by("endpoint_id", "key_id")}
+
+
 def _raise(standing: Usage, row: wire.Row) -> None:
     standing.pk = None  # it is written as an insert that meets itself
-    for name in ("requests", "prompt_tokens", "completion_tokens"):
-        setattr(standing, name, getattr(standing, name) + getattr(row, name))
-    for name, count in zip(wire.ERRORS, row.errors, strict=True):
-        setattr(standing, f"errors_{name}", getattr(standing, f"errors_{name}") + count)
+    counts = (row.requests, row.prompt_tokens, row.completion_tokens, *row.errors)
+    for name, count in zip(COUNTS, counts, strict=True):
+        setattr(standing, name, getattr(standing, name) + count)
     times = rules.unpack_times(bytes(standing.times))
     for name in rules.TIMES:
         getattr(row, name).add(times[name])
