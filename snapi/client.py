@@ -99,6 +99,10 @@ class Client:
     def list_api_keys(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._all("api_keys", "endpoints", endpoint, "apikeys", query={"project": project})
 
+    def endpoint_usage(self, endpoint: str, *, project: str | None = None, **narrowed: str | None) -> Json:
+        """`narrowed`: since, until, key, step, as the API takes them."""
+        return self._call("GET", "endpoints", endpoint, "usage", query={"project": project, **narrowed})
+
     # The wire
 
     def _all(self, name: str, *path: str, query: Mapping[str, str | None] | None = None) -> Json:
