@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from typing import cast
 from uuid import UUID
 
 import django.db
@@ -44,7 +45,7 @@ def look(now: datetime) -> int:
     broker = enqueue.broker()
     if not broker.hlen(wire.BATCHES):
         return 0
-    return take(broker.hgetall(wire.BATCHES), now=now)
+    return take(cast("dict[bytes, bytes]", broker.hgetall(wire.BATCHES)), now=now)
 
 
 def take(boxes: Mapping[bytes, bytes], *, now: datetime) -> int:
@@ -254,6 +255,7 @@ class UsageTaker(threading.Thread):
             except Exception as error:
                 # A mistake of ours: told, and no end of the taking.
                 log.error("usage was not taken", exc_info=error)
+        connection.close()
 
     def stop(self) -> None:
         self._stop_asked.set()

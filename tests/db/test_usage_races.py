@@ -1,6 +1,7 @@
 """Takers that meet, on PostgreSQL: several control workers look at the same batches at once."""
 
 import random
+from datetime import UTC, datetime
 
 import pytest
 from django.db.models import Sum
@@ -10,6 +11,7 @@ from endpoints.usage.models import TABLES, UsageGateway
 from tests.db.test_races import together
 from tests.support.cast import make_cast
 from tests.support.usage import SINCE, counted, leave, sealed
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -56,3 +58,23 @@ def test_batches_of_several_gateways_add_up_in_the_same_rows(keys, control_broke
         answers = together(*[lambda box=box: services.take(box, now=SINCE) for box in boxes])
         assert answers == [1] * TAKERS
         sums_are(number * TAKERS * len(keys))
+
+
+def test_takers_beside_each_other_take_everything_that_is_left_and_nothing_twice(
+    keys, control_broker, monkeypatch
+):
+    monkeypatch.setattr(services, "LOOK_EVERY", 0.005)
+    takers = [services.UsageTaker() for _ in range(3)]
+    for taker in takers:
+        taker.start()
+    try:
+        for number in range(1, TIMES + 1):
+            leave(control_broker, *(counted(key, datetime.now(UTC)) for key in keys), number=number)
+            eventually(lambda number=number: control_broker.hget(wire.TAKEN, "g1") == str(number).encode())
+    finally:
+        for taker in takers:
+            taker.stop()
+        for taker in takers:
+            taker.join(10)
+    sums_are(TIMES * len(keys))
+    assert control_broker.exists(wire.BATCHES) == 0
