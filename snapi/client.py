@@ -129,6 +129,10 @@ class Client:
         sentence = "There is no such API key."
         raise Refused(404, {"code": "not_found", "message": sentence, "fields": {"apikey": "unknown key"}})
 
+    def endpoint_usage(self, endpoint: str, *, project: str | None = None, **narrowed: str | None) -> Json:
+        """`narrowed`: since, until, key, step, as the API takes them."""
+        return self._call("GET", "endpoints", endpoint, "usage", query={"project": project, **narrowed})
+
     # The wire
 
     def _all(self, name: str, *path: str, query: Mapping[str, str | None] | None = None) -> Json:

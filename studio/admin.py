@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
+from endpoints.usage.models import UsageDay, UsageGateway
 from scheduler import services
 from scheduler.models import Allocation, Instance, Node, Placement, Sweep
 from studio.audit.models import Event
@@ -144,7 +145,7 @@ class ModelAdmin(Shown):
 admin.site.register(
     [
         Allocation, DeployOption, Generation, Membership, MLApp, ModelVersion,
-        Placement, Project, Runtime, RuntimeVersion, Sweep, Tenant,
+        Placement, Project, Runtime, RuntimeVersion, Sweep, Tenant, UsageDay, UsageGateway,
     ],
     Shown,
 )  # fmt: skip

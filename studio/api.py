@@ -4,6 +4,7 @@ from ninja import Swagger
 
 import apikeys.api
 import endpoints.api
+import endpoints.usage.api
 import studio.hub.api
 import studio.projects.api
 import studio.tenants.api
@@ -23,5 +24,6 @@ api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)
 api.add_router("", apikeys.api.router)
+api.add_router("", endpoints.usage.api.router)
 
 urls = json_api.addresses(api)

@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
 app = Celery("studio", broker=env.broker_url())
 app.conf.update(
-    imports=["scheduler.tasks", "endpoints.tasks"],
+    imports=["scheduler.tasks", "endpoints.tasks", "endpoints.usage.tasks"],
     task_ignore_result=True,
     task_acks_late=False,  # a lost nudge is swept; a task redelivered twice would only cost
     task_default_queue="driving",
@@ -49,10 +49,12 @@ def _leave_broken_connections(**_: object) -> None:
 
 
 @worker_ready.connect
-def _publish(**_: object) -> None:
+def _start_threads(**_: object) -> None:
     from endpoints.routing import Publisher  # noqa: PLC0415  after Django is set up
+    from endpoints.usage.services import UsageTaker  # noqa: PLC0415
 
     Publisher().start()
+    UsageTaker().start()
 
 
 worker_ready.connect(announce)

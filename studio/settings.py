@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "studio.hub",
     "endpoints",
     "apikeys",
+    "endpoints.usage",
     "scheduler",
     "studio",
 ]
@@ -153,6 +154,7 @@ USE_I18N = False
 
 # ----- what the services need -----------------------------------------------------------------------------
 
+USAGE_DAYS = env.number("STUDIO_USAGE_DAYS", 60, least=1, most=3650)
 CHECKPOINT_STORE = Path(env.text("STUDIO_STORE", str(BASE_DIR / "studio" / "hub" / "shipped")))
 
 # ----- logs: one JSON line per event, never local variables (they may hold a key) --------------------------

@@ -14,12 +14,13 @@ from apikeys.views import KeyRow
 from endpoints import selectors, services
 from endpoints.models import Endpoint
 from endpoints.selectors import EndpointView
+from endpoints.usage import views as usage
 from endpoints.views.shown import Happening, Row
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.tenants.rules import require
 
-TABS = {"keys": "API Keys", "instances": "Instances", "events": "Events"}
+TABS = {"keys": "API Keys", "instances": "Instances", "usage": "Usage", "events": "Events"}
 PARTS = {"live": ("endpoints/endpoint.html", "live")} | {tab: (f"endpoints/{tab}.html", tab) for tab in TABS}
 LONG = 50  # events shown
 
@@ -37,6 +38,8 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     context: dict[str, Any] = {"row": Row(selectors.view(found), actor), "tab": tab, "tabs": TABS.items()}
     if "keys" in (tab, part):
         context["keys"] = _key_rows(request, found)
+    if "usage" in (tab, part):
+        context |= usage.context(request, found)
     if "events" in (tab, part):
         context["events"] = [Happening(each) for each in audit.of_thing(found.pk)[:LONG]]
     return htmx.page(request, template, context, part=part)

@@ -8,6 +8,7 @@ import typer
 from snapi import config
 from snapi.client import Client
 from snapi.commands import endpoint_pages as pages
+from snapi.commands import usage
 from snapi.errors import WrongUsage
 from snapi.options import (
     ArchOption,
@@ -25,6 +26,7 @@ from snapi.output import one_line, show, warn
 from snapi.progress import wait_until_live
 
 app = typer.Typer(help="Endpoints: models that answer predictions.", no_args_is_help=True)
+app.command(epilog=usage.EPILOG)(usage.usage)
 
 InstancesOption = Annotated[int, typer.Option("--instances", "-i", metavar="N", help="Number of instances.")]
 

@@ -16,11 +16,11 @@
   setInterval(beat, 1500);
   document.addEventListener("visibilitychange", beat);
 
-  // Somebody has a menu of it open, has just copied from it, or is marking its text
+  // Somebody has a menu or a table of it open, has just copied from it, or is marking its text
   const inUse = (part) => {
     const selection = document.getSelection();
     const marking = selection && !selection.isCollapsed && selection.containsNode(part, true);
-    return marking || part.querySelector(":popover-open, [data-copied]");
+    return marking || part.querySelector(":popover-open, [data-copied], .numbers[open]");
   };
   const same = (part, html) => {
     const parsed = document.createElement("template");

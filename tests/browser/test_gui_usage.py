@@ -1,0 +1,64 @@
+"""The Usage tab in a browser: fit for everybody, fresh by itself, and still while somebody reads its table."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from apikeys.models import ApiKey
+from tests.browser.test_gui_looks import NARROW, RULES, WIDE
+from tests.support.busy import make_busy
+from tests.support.usage import counted, write
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def busy(site) -> str:
+    """The address of a tab full of charts."""
+    endpoint = site.world.live()
+    make_busy(site.world.actor("owen"), endpoint, datetime.now(UTC))
+    return f"/endpoints/{endpoint.pk}/?tab=usage"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [("light", WIDE), ("dark", WIDE), ("light", NARROW)],
+    ids=["light", "dark", "narrow"],
+)
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, busy, scheme, viewport):
+    page = site.page("owen", at=busy, color_scheme=scheme, reduced_motion="reduce", viewport=viewport)
+    page.locator("summary", has_text="As a table").first.click()
+    faults = [
+        f"{rule['id']}: {node['html'][:160]}"
+        for rule in Axe().run(page, options=RULES).response["violations"]
+        for node in rule["nodes"]
+    ]
+    assert faults == []
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_ranges_and_keys_are_links(site, busy):
+    page = site.page("owen", at=busy, java_script_enabled=False)
+    page.get_by_role("link", name="60 days").click()
+    page.get_by_role("link", name="build server").click()
+    assert "Only the API key build server" in page.locator("#usage").inner_text()
+    assert page.get_by_role("link", name="60 days").get_attribute("aria-current") == "true"
+    page.get_by_role("link", name="Show all keys").click()
+    assert page.locator("svg[role=img]").count() == 6
+
+
+@pytest.mark.slow
+def test_it_is_fresh_by_itself_but_still_while_a_table_is_read(site, busy):
+    page = site.page("owen", at=busy)
+    summary = page.locator("summary", has_text="As a table").first
+    summary.click()
+    asked = []
+    page.on("response", lambda response: asked.append(response.url) if "part=usage" in response.url else None)
+    before = page.locator(".tiles").inner_text()
+    key = ApiKey.objects.get(is_first=True)
+    write(counted(key, datetime.now(UTC) - timedelta(minutes=2), requests=500), now=datetime.now(UTC))
+    eventually(lambda: page.evaluate("1") and asked, timeout=25, every=0.2)
+    assert page.locator(".tiles").inner_text() == before
+    summary.click()
+    eventually(lambda: page.locator(".tiles").inner_text() != before, timeout=25, every=0.2)
