@@ -61,10 +61,8 @@ def run(
 ) -> Run:
     """What the client's script told; it runs once for all tests of this client."""
     if client not in runs:
-        script, environment = (
-            FOLDER / SCRIPTS[client][0],
-            {**told, "HOME": str(tmp_path_factory.mktemp(client))},
-        )
+        environment = {**told, "HOME": str(tmp_path_factory.mktemp(client))}
+        script = FOLDER / SCRIPTS[client][0]
         runs[client] = run_script(client, script, building[client].result(), environment)
     return runs[client]
 

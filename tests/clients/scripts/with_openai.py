@@ -211,7 +211,8 @@ with (
     same(events.get_final_response().output_text, whole)
 
 with check("responses", "an unknown model"):
-    refused(openai.NotFoundError, lambda: client.responses.create(model=WRONG_MODEL, input=ASKED))
+    create = client.responses.create
+    refused(openai.NotFoundError, lambda: create(model=WRONG_MODEL, input=ASKED), says=MODEL)
 
 # --- embeddings -----------------------------------------------------------------------------------------
 
@@ -248,7 +249,7 @@ with check("embeddings", "a wrong key, an unknown model"):
     create = client_at(place.base, WRONG_KEY).embeddings.create
     refused(openai.AuthenticationError, lambda: create(model=place.model, input=TEXTS))
     create = client_at(place.base, place.key).embeddings.create
-    refused(openai.NotFoundError, lambda: create(model=WRONG_MODEL, input=TEXTS))
+    refused(openai.NotFoundError, lambda: create(model=WRONG_MODEL, input=TEXTS), says=place.model)
 with check("embeddings", "an embedding model refuses a chat, a chat model refuses to embed"):
     place = embedding()
     chats = client_at(place.base, place.key).chat.completions
