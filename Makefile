@@ -34,8 +34,9 @@ bench: $(DEV) ## figures as ratios within one run; TRACE=<folder of *-nodes.csv,
 	@for nodes in $(wildcard $(TRACE)/*-nodes.csv); do \
 	  $(VENV)/bin/python -m tests.bench.placement $$nodes $${nodes%-nodes.csv}-requests.csv --scale 1.5; done
 
-clients: $(DEV) ## real clients against the gateway and a running endpoint
-	$(VENV)/bin/pytest tests/gateway/test_openai.py tests/journeys/test_first_hour.py
+ONLY ?=
+clients: $(DEV) ## other people's clients, each in an environment of its own, against running endpoints; ONLY=openai for one
+	$(VENV)/bin/pytest -m clients --show-capture no tests/clients $(ONLY:%=--only %)
 
 fuzz: $(DEV) ## the property tests with twenty times as many examples
 	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/gateway/test_bodies.py tests/db/test_whole_control.py
@@ -59,7 +60,7 @@ train: ## train the shipped models anew in a virtual environment of their own
 	.venv-train/bin/python studio/hub/shipped/train/train.py
 
 clean: ## remove what the tools made; the data folder stays
-	rm -rf $(VENV) .venv-train build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-train .venv-clients build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv is several times faster where it works; where it is absent or cannot reach its index, pip does the same.

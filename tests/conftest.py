@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
 # In this order, and last: Playwright leaves a loop on the thread that no async test may meet.
 WAITING_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
+ON_REQUEST = ("soak", "clients")  # marks of what runs only where `-m` names them
 
 
 def on_postgres() -> bool:
@@ -28,8 +29,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         _mark_waiting(item)
         _mark_database(item)
-    if "soak" not in config.option.markexpr:
-        _leave_to_soak(config, items)
+    for mark in ON_REQUEST:
+        if mark not in config.option.markexpr:
+            _leave_out(mark, config, items)
     if not on_postgres():
         _leave_to_postgres(config, items)
     items.sort(key=_rank)
@@ -59,11 +61,11 @@ def _mark_database(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.db)
 
 
-def _leave_to_soak(config: pytest.Config, items: list[pytest.Item]) -> None:
-    longer = [item for item in items if item.get_closest_marker("soak")]
-    if longer:
-        items[:] = [item for item in items if item not in longer]
-        config.hook.pytest_deselected(items=longer)
+def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker(mark)]
+    if marked:
+        items[:] = [item for item in items if item not in marked]
+        config.hook.pytest_deselected(items=marked)
 
 
 def _leave_to_postgres(config: pytest.Config, items: list[pytest.Item]) -> None:
