@@ -5,6 +5,7 @@ answer. It touches no database, and no broker either: routes are in memory.
 """
 
 import asyncio
+import random
 import re
 import time
 import uuid
@@ -145,12 +146,17 @@ class Gateway:
             return
         if not route.upstreams:
             raise errors.not_live(route)
-        async with _deadline(route.deadline_seconds):
-            body = await asgi.read_body(headers.get(b"content-length"), receive, self._settings.body_limit)
-            asked = found.dialect.read(body, route)
-            _check_expert(holder.key, asked, route)
-            async with self.running.guard(receive), self._paid(holder.key, route, asked, prediction):
-                await self._ask(route, asked, found.dialect.media, reply, prediction)
+        try:
+            async with asyncio.timeout(route.deadline_seconds):
+                body = await asgi.read_body(
+                    headers.get(b"content-length"), receive, self._settings.body_limit
+                )
+                asked = found.dialect.read(body, route)
+                _check_expert(holder.key, asked, route)
+                async with self.running.guard(receive), self._paid(holder.key, route, asked, prediction):
+                    await self._ask(route, asked, found.dialect.media, reply, prediction)
+        except TimeoutError:
+            raise errors.deadline(route.deadline_seconds) from None
 
     @asynccontextmanager
     async def _paid(
@@ -173,6 +179,7 @@ class Gateway:
     async def _ask(
         self, route: Route, asked: Asked, media: bytes, reply: Reply, prediction: Prediction
     ) -> None:
+        prediction.asked = True
         sent = time.perf_counter()
         with self.upstreams.opening(route, prediction.request_id) as opening:
             try:
@@ -232,15 +239,6 @@ def _check_expert(key: Key, asked: Asked, route: Route) -> None:
         raise errors.expert_not_allowed(str(name), calls.known_names(route, key.experts))
 
 
-@asynccontextmanager
-async def _deadline(seconds: int) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise errors.deadline(seconds) from None
-
-
 def _key(headers: dict[bytes, bytes]) -> str | None:
     """The key's value from `key: …` or `Authorization: Bearer …`; both are taken on every path."""
     value = headers.get(b"key", b"")
@@ -254,4 +252,4 @@ def _key(headers: dict[bytes, bytes]) -> str | None:
 def _request_id(said: bytes | None) -> str:
     """The client's own where it is sane: it goes into logs and headers."""
     text = (said or b"").decode("latin-1")
-    return text if SANE_ID.fullmatch(text) else uuid.uuid4().hex
+    return text if SANE_ID.fullmatch(text) else f"{random.getrandbits(128):032x}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import orjson
@@ -58,43 +58,14 @@ class Running:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._endless: set[asyncio.Task[Any]] = set()
-        self._stopping = False
+        self.stopping = False
 
-    @asynccontextmanager
-    async def guard(self, receive: Receive, sent: asyncio.Event | None = None) -> AsyncIterator[None]:
+    def guard(self, receive: Receive, sent: asyncio.Event | None = None) -> "Guard":
         """Cancels the block and raises ClientGone, or the refusal of a stopping gateway.
 
         The request's body must have been read before, or `sent` be set when it has been.
         """
-        task = asyncio.current_task()
-        assert task is not None
-        gone = False
-
-        async def watch() -> None:
-            nonlocal gone
-            if sent is not None:
-                await sent.wait()
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            gone = True
-            task.cancel()
-
-        watcher = asyncio.create_task(watch())
-        self._tasks.add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if gone:
-                task.uncancel()
-                raise ClientGone from None
-            if self._stopping:
-                task.uncancel()
-                raise errors.stopping() from None
-            raise
-        finally:
-            self._tasks.discard(task)
-            self._endless.discard(task)
-            watcher.cancel()
+        return Guard(self, receive, sent)
 
     def endless(self) -> None:
         """The guarded block that calls this would never end by itself: a stop does not wait for it."""
@@ -103,15 +74,58 @@ class Running:
         self._endless.add(task)
 
     def begin_stop(self) -> None:
-        self._stopping = True
+        self.stopping = True
         self._end(self._endless)
 
     def end_stop(self) -> None:
         self._end(self._tasks)
 
+    def enter(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+
+    def leave(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._endless.discard(task)
+
     def _end(self, tasks: set[asyncio.Task[Any]]) -> None:
         for task in list(tasks):
             task.cancel()
+
+
+class Guard:
+    """See `Running.guard`. (A generator as context manager costs a busy gateway 2 % of its time.)"""
+
+    __slots__ = ("_gone", "_receive", "_running", "_sent", "_task", "_watcher")
+
+    def __init__(self, running: Running, receive: Receive, sent: asyncio.Event | None) -> None:
+        self._running = running
+        self._receive = receive
+        self._sent = sent
+        self._gone = False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._watcher = asyncio.create_task(self._watch())
+        self._running.enter(task)
+
+    async def _watch(self) -> None:
+        if self._sent is not None:
+            await self._sent.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._task.cancel()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._running.leave(self._task)
+        self._watcher.cancel()
+        if kind is asyncio.CancelledError and (self._gone or self._running.stopping):
+            self._task.uncancel()
+            if self._gone:
+                raise ClientGone from None
+            raise errors.stopping() from None
 
 
 class Reply:

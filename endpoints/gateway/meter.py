@@ -37,6 +37,7 @@ class Prediction:
     key: str = ""
     status: int = 0
     began: float = field(default_factory=time.perf_counter)
+    asked: bool = False  # whether instances were, or would have been as soon as one was free
     queue: float = 0.0
     upstream: float = 0.0  # until the answer's first byte, or all of it when it is not streamed
     exchanges: Sequence[Exchange] = ()
@@ -102,8 +103,9 @@ class Meter(Collector):
         if status != 200:
             row.errors[ERROR_AT[error_class(status) or "failed"]] += 1
         row.response.note(time.perf_counter() - prediction.began)
-        if prediction.exchanges:
+        if prediction.asked:
             row.queue.note(prediction.queue)
+        if prediction.exchanges:
             row.execution.note(max(exchange.clock.whole() for exchange in prediction.exchanges))
             if prediction.exchanges[0].call.stream:
                 row.first_token.note(prediction.queue + prediction.exchanges[0].clock.until_first())

@@ -51,6 +51,8 @@ async def test_v1_predict(world):
             "prompt": "Count.",
             "stop_reason": "end_of_text",
             "tokens": [],
+            "prompt_tokens_count": 7,
+            "completion_tokens_count": 3,
             "total_tokens_count": 10,
         }
     ]

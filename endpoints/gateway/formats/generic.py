@@ -65,13 +65,16 @@ def told_of(prompt: str, exchange: Exchange) -> Json | embedding.Vector:
 
 def completion(prompt: str, exchange: Exchange) -> Json:
     """The fields of a whole completion that v1 and v2 share."""
+    usage = exchange.usage()
     told: Json = {
         "completion": text_of(exchange.answer),
         "logprobs": {"text_offset": [], "top_logprobs": []},
         "prompt": prompt,
         "stop_reason": stop_reason(exchange.answer) or "",
         "tokens": [],
-        "total_tokens_count": exchange.usage().total,
+        "prompt_tokens_count": usage.prompt,
+        "completion_tokens_count": usage.completion,
+        "total_tokens_count": usage.total,
     }
     tool_calls = chat.tool_calls_in(exchange.answer)
     return told | {"tool_calls": tool_calls} if tool_calls else told

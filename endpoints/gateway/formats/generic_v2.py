@@ -101,12 +101,7 @@ async def _first_failure(pumping: asyncio.Task[None]) -> None:
 def _item(id: str, prompt: str, exchange: Exchange) -> Json:
     value = generic.told_of(prompt, exchange)
     if isinstance(value, dict):
-        usage = exchange.usage()
-        value |= {
-            "prompt_tokens_count": usage.prompt,
-            "completion_tokens_count": usage.completion,
-            "model_execution_time": exchange.clock.whole(),
-        }
+        value["model_execution_time"] = exchange.clock.whole()
     return {"id": id, "partial": False, "value": value, "params": {}, "status": None}
 
 

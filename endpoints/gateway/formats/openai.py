@@ -53,6 +53,8 @@ class OpenAI:
         said["model"] = name.model
         if "repetition_penalty" in said:
             said.setdefault("repeat_penalty", said["repetition_penalty"])  # llama.cpp's word for it
+        if "stop_sequences" in said:
+            said.setdefault("stop", said["stop_sequences"])  # as some clients of the generic APIs spell it
         call = Call(self.path, said, stream, _prompt_bytes(said), _most_tokens(said))
         return Asked([call], stream, name, wants_usage)
 
