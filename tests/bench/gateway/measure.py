@@ -107,7 +107,9 @@ async def measure(proxies: Sequence[Proxy], *, rounds: int, seconds: float) -> l
     for _ in range(rounds):
         for clients in CLIENTS:
             for record in records:
-                record.whole.setdefault(clients, []).append(await _whole(record, clients, seconds))
+                record.whole.setdefault(clients, []).append(
+                    await _whole(record, clients, seconds * record.proxy.slowness)
+                )
         for streams in STREAMS:
             for record in records:
                 if not record.is_hopeless() or streams in record.streamed:

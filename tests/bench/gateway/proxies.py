@@ -25,6 +25,7 @@ PROXY_CORE, LOAD_CORE = CORES[0], CORES[-1]
 START_SECONDS = 120.0
 LITELLM_ENVIRONMENT = ROOT / ".venv-litellm"
 LITELLM_REQUIREMENTS = Path(__file__).with_name("litellm-requirements.txt")
+LITELLM_SLOWNESS = 4
 LITELLM_KEY = "sk-only-for-the-benchmark"
 
 
@@ -34,11 +35,15 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Proxy:
-    """A server under test: where to ask it, and the process whose tree does its work; `direct` has none."""
+    """A server under test: where to ask it, and the process whose tree does its work; `direct` has none.
+
+    `slowness`: how many times as long it is measured, where one answer may take a second.
+    """
 
     name: str
     target: Target
     process: psutil.Process | None = None
+    slowness: int = 1
 
     def tree(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)] if self.process else []
@@ -136,7 +141,7 @@ user {user};
 daemon off;
 worker_processes 1;
 pid {folder}/pid;
-error_log {folder}/log;
+error_log stderr;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
@@ -215,7 +220,7 @@ def litellm(upstream: int) -> Iterator[Proxy]:
         }
         with process([str(word) for word in command], own, told) as running:
             until_answers(port, "/health/liveliness", running, own)
-            yield Proxy("litellm", Target(port, key=LITELLM_KEY), running)
+            yield Proxy("litellm", Target(port, key=LITELLM_KEY), running, LITELLM_SLOWNESS)
 
 
 def _litellm_program() -> Path:
