@@ -31,6 +31,7 @@ check: $(DEV) ## formatting, lint, types, import floors, migrations, settings
 TRACE ?=
 bench: $(DEV) ## figures as ratios within one run; TRACE=<folder of *-nodes.csv, *-requests.csv> replays a trace too
 	$(VENV)/bin/python -m tests.bench.idle
+	$(VENV)/bin/python -m tests.bench.gateway --seconds 1 --rounds 2
 	@for nodes in $(wildcard $(TRACE)/*-nodes.csv); do \
 	  $(VENV)/bin/python -m tests.bench.placement $$nodes $${nodes%-nodes.csv}-requests.csv --scale 1.5; done
 
@@ -60,7 +61,7 @@ train: ## train the shipped models anew in a virtual environment of their own
 	.venv-train/bin/python studio/hub/shipped/train/train.py
 
 clean: ## remove what the tools made; the data folder stays
-	rm -rf $(VENV) .venv-train .venv-clients build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-train .venv-clients .venv-litellm build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv is several times faster where it works; where it is absent or cannot reach its index, pip does the same.
