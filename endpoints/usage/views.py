@@ -1,10 +1,13 @@
 """The Usage tab of the Endpoint window: tiles, charts and the table of keys."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from apikeys import services as keys
 from apikeys.models import ApiKey
@@ -68,18 +71,14 @@ class Series:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A step of the plot, to be pointed at."""
-
-    x: str
-    width: str
-    text: str
+# The steps of six charts are some hundred tags; joined here they cost a quarter of what a template's loop does.
+HIT = '<rect class="hit" x="{}" width="{}" height="{}"><title>{}</title></rect>'
+ROW = '<tr><th scope="row">{}</th>{}</tr>'
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`rows` says the same as the picture: a moment, then a cell for each series."""
+    """`hits` are the steps, to be pointed at; `rows` says the same as the picture, a cell for each series."""
 
     id: str
     title: str
@@ -88,8 +87,8 @@ class Chart:
     top: str
     middle: str
     ticks: list[str]
-    hits: list[Hit]
-    rows: list[tuple[str, list[str]]] = field(default_factory=list)
+    hits: SafeString
+    rows: SafeString
 
     @property
     def is_bars(self) -> bool:
@@ -210,13 +209,23 @@ class Shown:
     ) -> Chart:
         shown = self.view.range
         width = charts.WIDTH / len(self.view.points)
-        hits, rows = [], []
+        hits: list[tuple[str, str, int, str]] = []
+        rows: list[tuple[str, SafeString]] = []
         for number, (start, sums) in enumerate(self.view.points):
             cells = [column[number] for column in written]
             said = ", ".join(f"{each.name} {cell}" for each, cell in zip(series, cells, strict=True))
             moment = charts.when(start, shown)
             text = f"{moment}: {said if sums.requests else 'no requests'}"
-            hits.append(Hit(f"{number * width:.1f}", f"{width:.1f}", text))
+            hits.append((f"{number * width:.1f}", f"{width:.1f}", charts.HEIGHT, text))
             if sums.requests:
-                rows.append((moment, cells))
-        return Chart(id, title, hint, series, *ends, charts.ticks(shown), hits, rows)
+                rows.append((moment, format_html_join("", "<td>{}</td>", ((cell,) for cell in cells))))
+        return Chart(
+            id,
+            title,
+            hint,
+            series,
+            *ends,
+            charts.ticks(shown),
+            format_html_join("", HIT, hits),
+            format_html_join("", ROW, rows),
+        )

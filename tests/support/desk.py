@@ -51,6 +51,9 @@ class Desk:
     def info(self, endpoint: Endpoint) -> Endpoint:
         return _good(self._insist("GET", f"/endpoints/{endpoint['id']}"))
 
+    def usage(self, endpoint: Endpoint, since: str = "1h") -> dict[str, Any]:
+        return _good(self._insist("GET", f"/endpoints/{endpoint['id']}/usage?since={since}"))
+
     def hello(self) -> Endpoint:
         return self.named("hello")
 
