@@ -81,7 +81,9 @@ async def field(up: Platform, seed: int) -> AsyncIterator[Field]:
             await asyncio.to_thread(desk.delete, endpoint)
 
 
-async def _entered(stack: contextlib.ExitStack, gateways: contextlib.AbstractContextManager[list[Beside]]) -> Any:
+async def _entered(
+    stack: contextlib.ExitStack, gateways: contextlib.AbstractContextManager[list[Beside]]
+) -> Any:
     return await asyncio.to_thread(stack.enter_context, gateways)
 
 
@@ -117,7 +119,9 @@ def _pid_of(field: Field, kind: str) -> int:
 
 async def _passed(seconds: float) -> None:
     until = time.monotonic() + seconds
-    await eventually_async(lambda: time.monotonic() >= until, timeout=seconds + 5, every=0.1, what="the fault is over")
+    await eventually_async(
+        lambda: time.monotonic() >= until, timeout=seconds + 5, every=0.1, what="the fault is over"
+    )
 
 
 async def strike_all(field: Field, crowd: Crowd, faults: Any, seconds: float | None) -> None:
@@ -136,9 +140,17 @@ async def strike_all(field: Field, crowd: Crowd, faults: Any, seconds: float | N
 # ----- the whole ------------------------------------------------------------------------------------------
 
 
-async def run(up: Platform, *, seed: int, requests: int, faults: Any, seconds: float | None, pause: float) -> None:
-    async with field(up, seed) as field_, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        open_, hasty = [target_of(one) for one in field_.endpoints], [_hasty(field_, one) for one in field_.endpoints]
+async def run(
+    up: Platform, *, seed: int, requests: int, faults: Any, seconds: float | None, pause: float
+) -> None:
+    async with (
+        field(up, seed) as field_,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        open_, hasty = (
+            [target_of(one) for one in field_.endpoints],
+            [_hasty(field_, one) for one in field_.endpoints],
+        )
         numbers = [f"{field_.chance.randrange(1000)}" for _ in range(3)]
         crowd = Crowd(session, field_.gateways, open_, hasty, [*HELP, *numbers], seed)
         await crowd.learn()
@@ -207,4 +219,11 @@ async def test_a_few_faults_lose_nothing(up: Platform) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 async def test_all_faults_lose_nothing(up: Platform) -> None:
-    await run(up, seed=random.SystemRandom().randrange(10**6), requests=20_000, faults=ALL_FAULTS, seconds=None, pause=0.5)
+    await run(
+        up,
+        seed=random.SystemRandom().randrange(10**6),
+        requests=20_000,
+        faults=ALL_FAULTS,
+        seconds=None,
+        pause=0.5,
+    )

@@ -126,7 +126,9 @@ def _completion(one: Json) -> Told:
 
 def _openai_told(answer: Json) -> list[Told]:
     (choice,) = answer["choices"]
-    return [_with_usage(choice["message"]["content"] if "message" in choice else choice["text"], answer["usage"])]
+    return [
+        _with_usage(choice["message"]["content"] if "message" in choice else choice["text"], answer["usage"])
+    ]
 
 
 def _with_usage(text: str, usage: Json) -> Told:
@@ -182,7 +184,9 @@ def _without_usage(text: str) -> str:
 
 def _openai_said(text: str) -> list[str]:
     choices = [choice for chunk in _chunks(text) for choice in chunk.get("choices", ())]
-    return ["".join(choice["delta"]["content"] if "delta" in choice else choice["text"] for choice in choices)]
+    return [
+        "".join(choice["delta"]["content"] if "delta" in choice else choice["text"] for choice in choices)
+    ]
 
 
 def _openai_streamed(text: str) -> list[Told]:

@@ -16,14 +16,29 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from endpoints.usage.wire import error_class
-from tests.support.asking import CHAT, COMPLETION, EMBEDDINGS, FORMS, MOST_TOKENS, Form, Question, Target, Told
+from tests.support.asking import (
+    CHAT,
+    COMPLETION,
+    EMBEDDINGS,
+    FORMS,
+    MOST_TOKENS,
+    Form,
+    Question,
+    Target,
+    Told,
+)
 
 AGAIN = {429, 502, 503, 504}  # what a client may ask again
 HANGS_SECONDS = 90.0  # no answer may take so long
 PATIENCE_SECONDS = 150.0  # for one question, all tries together
 LEAVING_SHARE = 0.03  # of the requests: their client leaves before the end
 WRONG_SHARE = 0.02  # a client's mistake
-STATUS_OF = {"deadline": 504, "no_instance_answers": 503, "not_live": 503, "stopping": 503}  # in a stream; else 502
+STATUS_OF = {
+    "deadline": 504,
+    "no_instance_answers": 503,
+    "not_live": 503,
+    "stopping": 503,
+}  # in a stream; else 502
 
 
 @dataclass
@@ -135,7 +150,10 @@ class Crowd:
         most = self._chance.choice(MOST_TOKENS)
         texts = self._chance.choices(self._questions, k=self._chance.randint(*form.prompts))
         return Request(
-            next(self._ids), target, form, [Question(target.endpoint, text, most, form.chat) for text in texts]
+            next(self._ids),
+            target,
+            form,
+            [Question(target.endpoint, text, most, form.chat) for text in texts],
         )
 
     async def _settle(self, request: Request) -> None:
@@ -190,8 +208,12 @@ class Crowd:
         known = [self._known.setdefault(question, one) for question, one in pairs]
         assert [one.text for one in told] == [one.text for one in known], f"not {known}, but {told}"
         for one, right in zip(told, known, strict=True):
-            assert one.prompt_tokens in (None, right.prompt_tokens), f"{one.prompt_tokens} prompt tokens, not {right}"
-            assert one.completion_tokens in (None, right.completion_tokens), f"{one} has other tokens than {right}"
+            assert one.prompt_tokens in (None, right.prompt_tokens), (
+                f"{one.prompt_tokens} prompt tokens, not {right}"
+            )
+            assert one.completion_tokens in (None, right.completion_tokens), (
+                f"{one} has other tokens than {right}"
+            )
         page.note_tokens(known)
         self.answered[form.name] += 1
 
