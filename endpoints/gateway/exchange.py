@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from endpoints.gateway.fleet import Fleet
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0)  # the deadline is the request's own
-PART = 32 * 1024  # bytes of a stream worked on at once: what is read for a reader that does not is in memory twice
+PART = (
+    32 * 1024
+)  # bytes of a stream worked on at once: what is read for a reader that does not is in memory twice
 RETRY_ELSEWHERE = {502, 503, 504} | NOT_THIS_ONE
 
 
