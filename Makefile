@@ -42,7 +42,7 @@ clients: $(DEV) ## other people's clients, each in an environment of its own, ag
 fuzz: $(DEV) ## the property tests with twenty times as many examples
 	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/gateway/test_bodies.py tests/db/test_whole_control.py
 
-soak: $(DEV) ## every kind of process killed and frozen at every moment (half an hour)
+soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 predictions meanwhile, memory (forty minutes)
 	$(VENV)/bin/pytest -m soak tests/journeys
 
 browser-all: $(DEV) ## every browser test
