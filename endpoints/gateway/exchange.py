@@ -172,15 +172,19 @@ class Attempt:
             body = orjson.dumps(self.call.body)
         except TypeError:
             raise errors.bad(None, "The body is nested too deeply.") from None
+        headers = {
+            "authorization": f"Bearer {upstream.token}",
+            "content-type": "application/json",
+            "accept-encoding": "identity",
+            "x-request-id": self._request_id,
+        }
+        if self.call.stream:
+            # llama.cpp closes the connection after a stream, and says so only when it is asked to.
+            headers["connection"] = "close"
         self._response = await self._session.post(
             address(upstream) + self.call.path,
             data=body,
-            headers={
-                "authorization": f"Bearer {upstream.token}",
-                "content-type": "application/json",
-                "accept-encoding": "identity",
-                "x-request-id": self._request_id,
-            },
+            headers=headers,
             timeout=TIMEOUT,
             allow_redirects=False,
         )

@@ -71,6 +71,19 @@ async def real(world, server) -> World:
     return world
 
 
+async def test_no_call_is_sent_over_a_connection_that_the_server_closes_after_a_stream(real):
+    failures: list[str] = []
+    real.gateway.upstreams.fleet.failed = lambda _, reason, **more: failures.append(reason)
+
+    async def ask() -> None:
+        for _ in range(20):
+            async with real.post(CHAT, {"messages": ASK, "stream": True, "max_tokens": 4}) as response:
+                assert (await response.text()).endswith("data: [DONE]\n\n")
+
+    await asyncio.gather(*(ask() for _ in range(16)))
+    assert failures == []
+
+
 async def test_all_formats_tell_the_same_greedy_answer(real):
     client = await real.openai()
     whole = await client.chat.completions.create(model="Help", messages=ASK, temperature=0, max_tokens=60)
