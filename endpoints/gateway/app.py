@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import redis.asyncio as redis
@@ -37,6 +38,7 @@ from endpoints.wire import Key, Route
 log = structlog.get_logger()
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+FRESH_SECONDS = 1.0  # a revoked key is refused within this time
 KEEP_ALIVE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the instance that closes first
 
 
@@ -212,11 +214,21 @@ class Gateway:
         return holder, route
 
     async def _health(self, path: str, send: Send) -> None:
-        """Alive, and, for `/readyz`, with a complete route table."""
+        """Alive, and, for `/readyz`, with a complete route table.
+
+        One that is not fresh is ready all the same: while the broker is away, no gateway knows better.
+        """
         ready = path == "/healthz" or self.table.complete
-        said = {"status": "ok" if ready else "starting"}
+        said: dict[str, Any] = {"status": "ok" if ready else "starting"}
         if path == "/readyz":
-            said["broker"] = "connected" if self.follower.connected else "away"
+            behind = self.follower.behind
+            said |= {
+                "broker": "connected" if self.follower.connected else "away",
+                "routes": len(self.table),
+                "complete": self.table.complete,
+                "fresh": behind < FRESH_SECONDS,
+                "behind_seconds": round(behind, 1) if self.table.complete else None,
+            }
         await Reply(send, openai.MODELS, list).whole(200 if ready else 503, said)
 
     async def _nothing_here(self, scope: Scope, send: Send) -> None:
@@ -226,6 +238,10 @@ class Gateway:
         self.meter.gauges.update(
             routes=("Endpoints in the route table", lambda: len(self.table)),
             routes_complete=("1 when the route table is complete", lambda: self.table.complete),
+            routes_behind_seconds=(
+                "Since the table was compared with the broker's",
+                lambda: self.follower.behind,
+            ),
             broker_connected=("1 while the broker answers", lambda: self.follower.connected),
             waiting=("Requests that wait for a free instance", self.upstreams.fleet.waiting_in_all),
             gateways=("Gateways that run, this one included", lambda: self.upstreams.fleet.gateways),

@@ -231,7 +231,7 @@ class Bank:
             account.id, int(LIFE * 1000), *counted, account.reserved_tokens, account.reserved_slots,
             int(bool(account.waiting)), cost, wanted, wanted * max(cost, 1),
             limits.requests_per_minute, limits.tokens_per_minute, limits.parallel,
-            limits.tokens_per_day, limits.tokens_per_month,
+            limits.tokens_per_day, limits.tokens_per_month, account.told_requests, account.told_tokens,
         ]  # fmt: skip
         try:
             answer = await self._exchange(keys=[LIMIT + account.key], args=arguments)

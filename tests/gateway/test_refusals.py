@@ -151,7 +151,19 @@ async def test_healthz_and_readyz(world):
     for path in ("/healthz", "/readyz"):
         async with world.http.get(world.url + path) as response:
             assert response.status == 200
-            assert (await response.json())["status"] == "ok"
+            said = await response.json()
+            assert said["status"] == "ok"
+    assert said["behind_seconds"] < 1
+    assert said == said | {"broker": "connected", "complete": True, "fresh": True, "routes": 4}
+
+
+async def test_a_table_that_cannot_be_compared_is_ready_and_says_that_it_is_not_fresh(world):
+    world.gateway.follower._polled_at -= 60
+    world.gateway.follower._poll = None  # nothing comes of the next looks
+    async with world.http.get(world.url + "/readyz") as response:
+        assert response.status == 200
+        said = await response.json()
+    assert (said["fresh"], said["behind_seconds"] > 59) == (False, True)
 
 
 async def test_without_web_other_paths_are_not_served(world):
