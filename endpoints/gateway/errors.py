@@ -34,6 +34,7 @@ class Refused(Exception):
         param: str | None = None,
         retry_after: int | None = None,
         allow: str | None = None,
+        more_headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -43,9 +44,10 @@ class Refused(Exception):
         self.param = param
         self.retry_after = retry_after
         self.allow = allow
+        self.more_headers = more_headers
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        found = []
+        found = [*self.more_headers]
         if self.retry_after is not None:
             found.append((b"retry-after", b"%d" % self.retry_after))
         if self.allow is not None:
@@ -158,13 +160,20 @@ LIMITS = {
 }
 
 
-def limit_reached(name: str, used: int, limit: int, reset: int | None) -> Refused:
-    """`reset`: seconds until the limit's next minute, day or month begins; None where it frees itself sooner."""
+def limit_reached(
+    name: str, used: int, limit: int, reset: int | None, headers: Sequence[tuple[bytes, bytes]]
+) -> Refused:
+    """`reset`: seconds until the limit's next minute, day or month begins; None where it frees itself sooner.
+
+    `headers` say what is left of each limit.
+    """
     sentence = f"The limit of this key is reached: {used} of {limit} {LIMITS[name]} used or reserved."
     if reset is not None:
         sentence += f" It begins anew in {reset} s."
     details = {"limit": name, "used": used, "allowed": limit, "reset_seconds": reset}
-    return Refused(429, "limit_reached", sentence, details=details, retry_after=reset or 1)
+    return Refused(
+        429, "limit_reached", sentence, details=details, retry_after=reset or 1, more_headers=headers
+    )
 
 
 def limits_unknown() -> Refused:

@@ -188,7 +188,9 @@ class Bank:
             assert standing is not None
             limit = blocking(standing, account.limits, cost)
             if limit is not None and (not limit.held_idle or time.monotonic() >= until):
-                raise errors.limit_reached(limit.name, limit.used, limit.limit, limit.reset)
+                raise errors.limit_reached(
+                    limit.name, limit.used, limit.limit, limit.reset, Ticket(account).headers()
+                )
             await asyncio.sleep(ASK_AGAIN)
 
     def _without_broker(self, account: Account, cost: int, error: Exception) -> Ticket:

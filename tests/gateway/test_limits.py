@@ -290,6 +290,7 @@ async def test_a_limited_key_says_what_is_left_and_then_429(world, early_in_the_
         assert (error["code"], error["type"]) == ("limit_reached", "rate_limit_error")
         assert error["details"]["limit"] == "requests_per_minute"
         assert 1 <= int(response.headers["retry-after"]) <= 60
+        assert response.headers["x-ratelimit-remaining-requests"] == "0"
 
 
 async def test_a_body_that_is_refused_costs_nothing(world, early_in_the_minute):
