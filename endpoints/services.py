@@ -104,7 +104,7 @@ def create_endpoint(*, actor: Actor, project: Project, spec: Spec, now: datetime
         name=name,
         description=description,
         model_version=plan.version,
-        runtime_version=hub.newest_runtime(),
+        runtime_version=hub.runtime_for(plan.model.app),
         generation_id=plan.option.generation_id,
         instances=plan.instances or 1,
         desired=Endpoint.Desired.RUNNING if plan.instances else Endpoint.Desired.STOPPED,

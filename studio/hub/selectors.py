@@ -71,10 +71,12 @@ def version_of(model: Model, number: str | int | None) -> ModelVersion:
     raise invalid_field("model_version", f"{model.name} has no version {str(number)!r}; there are: {names}.")
 
 
-def newest_runtime() -> RuntimeVersion:
-    found = RuntimeVersion.objects.select_related("runtime").order_by("runtime__name", "number").first()
+def runtime_for(app: MLApp) -> RuntimeVersion:
+    """The runtime that serves the ML App's task; the first by name where several do."""
+    versions = RuntimeVersion.objects.select_related("runtime").filter(runtime__task=app.task)
+    found = versions.order_by("runtime__name", "number").first()
     if found is None:
-        raise NotFound("No runtime is installed; an operator adds one in the administration.")
+        raise NotFound(f"No runtime for {app.get_task_display().lower()} is installed; an operator adds one.")
     return found
 
 
