@@ -1,5 +1,6 @@
 """Who is refused, with which status and which words."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 
@@ -158,8 +159,15 @@ async def test_healthz_and_readyz(world):
 
 
 async def test_a_table_that_cannot_be_compared_is_ready_and_says_that_it_is_not_fresh(world):
+    stuck = asyncio.Event()
+
+    async def never(_: object) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    world.gateway.follower._poll = never
+    await stuck.wait()
     world.gateway.follower._polled_at -= 60
-    world.gateway.follower._poll = None  # nothing comes of the next looks
     async with world.http.get(world.url + "/readyz") as response:
         assert response.status == 200
         said = await response.json()
