@@ -1,12 +1,10 @@
 """Which paths are the gateway's own, and what each asks for."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from endpoints.gateway.formats import generic_v1, generic_v2, nlp, openai, openai_embeddings, responses
 from endpoints.gateway.formats.call import Dialect
 
-MOST_REMEMBERED = 4096  # paths; each endpoint has a few, asked again and again
 OWN = ("/v1/", "/openai/v1/", "/api/predict/", "/api/v2/predict/")
 PREDICT: dict[str, Dialect] = {
     "/api/predict/generic/stream/": generic_v1.STREAM,
@@ -47,7 +45,6 @@ def voice(path: str) -> Dialect:
     return generic_v1.PREDICT if path.startswith("/api/") else openai.CHAT_COMPLETIONS
 
 
-@lru_cache(MOST_REMEMBERED)
 def match(path: str) -> Match | None:
     """None where the gateway has nothing."""
     for prefix, dialect in PREDICT.items():
