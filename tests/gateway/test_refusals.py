@@ -23,6 +23,7 @@ from tests.gateway.fake import TOKEN
 UNKNOWN = "99999999-9999-9999-9999-999999999999"
 V1_BODY = {"instances": ["x"]}
 CHAT_BODY = {"messages": [{"role": "user", "content": "x"}]}
+COMPLETIONS = f"/v1/{PROJECT}/{ENDPOINT}/completions"
 STOPPED_V1 = f"/api/predict/generic/{PROJECT}/{STOPPED}"
 DELETED_V1 = f"/api/predict/generic/{PROJECT}/{DELETED}"
 
@@ -81,6 +82,22 @@ CASES = [
     Case(
         "openai temperature", 400, "between 0 and 2",
         path=CHAT, body=CHAT_BODY | {"temperature": 2.1}, param="temperature",
+    ),
+    *[
+        Case(f"{name} of the wrong kind", 400, name, path=CHAT, body=CHAT_BODY | {name: value}, param=name)
+        for name, value in {
+            "top_p": "x", "max_tokens": 1.5, "n": True, "seed": [], "stop": [1], "stream_options": [],
+            "response_format": [],
+        }.items()
+    ],
+    Case(
+        "usage of the wrong kind", 400, "include_usage",
+        path=CHAT, body=CHAT_BODY | {"stream_options": {"include_usage": 1}}, param="stream_options",
+    ),
+    Case("prompt of two kinds", 400, "list of tokens", path=COMPLETIONS, body={"prompt": ["x", 1]}, param="prompt"),
+    Case(
+        "tool calls of the wrong kind", 400, "list of objects",
+        path=CHAT, body={"messages": [{"role": "user", "tool_calls": [1]}]}, param="messages[0].tool_calls",
     ),
     Case("stream of the wrong kind", 400, "true or false", path=CHAT, body=CHAT_BODY | {"stream": "x"}, param="stream"),
     Case(
