@@ -82,6 +82,7 @@ class Attempt:
     async def begin(self) -> None:
         """Raises InstanceFailed where another instance may be asked, `errors.Refused` where it is of no use."""
         self.clock.start = time.time()
+        began = time.monotonic()
         try:
             with self._listening:
                 response = await self._post()
@@ -100,6 +101,8 @@ class Attempt:
                 raise InstanceFailed(f"{refused.status} {refused.code}", refused=refused) from None
             raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError) and self._fleet.beat.was_late_since(began):
+                raise InstanceFailed("was not heard by a busy gateway", reset=True) from error
             raise InstanceFailed("refuses connections", refuses=True) from error
         except Silent as error:
             raise InstanceFailed("takes calls and answers nothing") from error
