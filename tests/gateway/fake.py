@@ -36,7 +36,7 @@ class Out:
         self.writer = writer
 
     async def json(self, value: Any, status: int = 200) -> None:
-        body = json.dumps(value).encode()
+        body = json.dumps(value).encode() if status != 204 else b""
         head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
         await self.writer.drain()
