@@ -44,8 +44,9 @@ def _adapt(token: Token) -> None:
         token.attrSet("rel", "noopener noreferrer nofollow")
 
 
-def _may_lead_to(address: str) -> bool:
-    return address.lower().startswith(LINKS)
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        return url.lower().startswith(LINKS)
 
 
 def _open_table(*_: Any) -> str:
@@ -57,8 +58,7 @@ def _close_table(*_: Any) -> str:
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    parser.validateLink = _may_lead_to  # type: ignore[method-assign]
+    parser = _Parser("commonmark", {"html": False}).enable("table").disable("image")
     parser.add_render_rule("table_open", _open_table)
     parser.add_render_rule("table_close", _close_table)
     return parser

@@ -197,11 +197,11 @@ def narrowed(models: QuerySet[Model], filters: Filters) -> QuerySet[Model]:
     if filters.field:
         models = models.filter(field_of_application=filters.field)
     if filters.app:
-        models = models.filter(app=filters.app)
+        models = models.filter(app=UUID(filters.app))
     if filters.architecture:
         models = models.filter(architecture=filters.architecture)
     if filters.owner:
-        models = models.filter(owner=None if filters.owner == PROVIDED else filters.owner)
+        models = models.filter(owner=None if filters.owner == PROVIDED else UUID(filters.owner))
     for word in filters.search.split():
         models = models.filter(_mentions(word))
     return models
