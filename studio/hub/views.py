@@ -105,7 +105,7 @@ def _listed(
     return {
         "form": form,
         "cards": shown,
-        "usable": any(not each.refusal for each in shown),
+        "usable": bool(following) or any(not each.refusal for each in shown),
         "clear": f"?{urlencode({**kept, 'app': ''})}",
         "more": urlencode(more) if following else "",
         "total": rows[: MOST_COUNTED + 1].count(),
