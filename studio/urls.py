@@ -26,5 +26,6 @@ urlpatterns = [
     path("", include("studio.tenants.urls")),
     path("", include("studio.projects.urls")),
     path("", include("endpoints.urls")),
+    path("", include("scheduler.urls")),
     path("", include("apikeys.urls")),
 ]
