@@ -8,9 +8,10 @@ of an endpoint raises its `route_version`.
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
+import redis
+import structlog
 from django.db.models import Case, F, Value, When
 
 from endpoints import routing
@@ -25,6 +26,8 @@ from studio.errors import Conflict, NotFound, invalid_field
 from studio.hub.models import Generation
 from studio.tenants.rules import Actor, Facts, clean_name, leading_role, require
 from studio.unit import unit_of_work
+
+log = structlog.get_logger()
 
 NODE_FACTS = Facts(tenant=None)
 WIDEST_NODE = 64
@@ -162,6 +165,7 @@ def add_node(
     )
     Rdu.objects.bulk_create([Rdu(node=node, index=index) for index in range(width)])
     _record(actor, "add", node, {"generation": generation, "width": width})
+    _forget_registers(name)  # of a node of this name that was removed while the broker was away
     raise_demand(generation)
     return node, token
 
@@ -214,12 +218,24 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     )
     _record(actor, "remove", node, {"instances ended": len(rows)})
     routing.touch(endpoints)
-    enqueue.after_commit(partial(registers.forget, enqueue.broker(), node.name))
+    _forget_registers(node.name)
     for endpoint in endpoints:
         enqueue.nudge_converging(str(endpoint))
     raise_demand(node.generation_id)
     node.refresh_from_db()
     return node
+
+
+def _forget_registers(name: str) -> None:
+    """Once it is committed. A broker that is away keeps them; they are forgotten when the name is used again."""
+
+    def forget() -> None:
+        try:
+            registers.forget(enqueue.broker(), name)
+        except redis.RedisError as error:
+            log.warning("registers not forgotten", node=name, error=type(error).__name__)
+
+    enqueue.after_commit(forget)
 
 
 def _intend(actor: Actor, node: Node, intent: str, now: datetime) -> Node:
