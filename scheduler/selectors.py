@@ -126,9 +126,11 @@ def _capacities(actor: Actor, rows: QuerySet[Node]) -> list[Capacity]:
 
 def _held_by(actor: Actor) -> dict[str, int]:
     """Generation → RDUs held by the active tenant, of now or up to two seconds ago: it costs the most to count."""
-    counted: dict[str, int] = cache.get_or_set(
-        f"rdus-held-by:{actor.tenant}", lambda: _count_held(actor), HELD_SECONDS
-    )
+    key = f"rdus-held-by:{actor.tenant}"
+    counted: dict[str, int] | None = cache.get(key)
+    if counted is None:
+        counted = _count_held(actor)
+        cache.set(key, counted, HELD_SECONDS)
     return counted
 
 

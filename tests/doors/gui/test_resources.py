@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -122,13 +123,13 @@ def test_more_than_a_page_keeps_the_filter(owen, world):
 
 def test_more_nodes_and_holders_take_no_more_queries(owen, world):
     def queries() -> int:
+        cache.clear()  # what is counted once in two seconds
         with CaptureQueriesContext(connection) as captured:
             owen.get("resources")
         return len(captured)
 
     world.live("first")
     theirs(world)
-    queries()  # what is counted once in two seconds
     few = queries()
     for number in range(20):
         add_node(actor=STUDIO, name=f"x{number:02}", generation="SN30", width=8, now=NOW)
@@ -307,7 +308,7 @@ def test_remove_spells_out_what_is_promised_and_lists_what_ends(person, world):
     page = person("olga").get("node-remove", "sn40l-1", part=True)
     assert "you give your word that the machine is dead or empty" in page.text
     assert "1 instance on it is over" in page.text
-    assert "hello instance 1 Live, RDU 0–3" in page.text
+    assert "hello instance 1 Live, RDUs 0–3" in page.text
     assert "Nothing runs on it." in person("olga").get("node-remove", "sn40l-2").text
 
 
