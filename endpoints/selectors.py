@@ -128,8 +128,17 @@ def with_status(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
 
 def answering(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     """Those that are Live or Updating; cheaper than to ask each for its status."""
-    ready = Instance.objects.filter(endpoint=OuterRef("pk"), state=InstanceState.READY)
-    return endpoints.filter(Exists(ready), desired=Endpoint.Desired.RUNNING)
+    return _running_with(endpoints, InstanceState.READY)
+
+
+def waiting(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Those of which at least one instance waits for RDUs."""
+    return _running_with(endpoints, InstanceState.AWAITING)
+
+
+def _running_with(endpoints: QuerySet[Endpoint], state: str) -> QuerySet[Endpoint]:
+    rows = Instance.objects.filter(endpoint=OuterRef("pk"), state=state)
+    return endpoints.filter(Exists(rows), desired=Endpoint.Desired.RUNNING)
 
 
 def _status_conditions() -> list[tuple[str, Any]]:

@@ -10,7 +10,6 @@ from endpoints import selectors
 from endpoints.models import Endpoint
 from endpoints.views.shown import Happening, Pool, rows_of
 from scheduler import selectors as scheduler
-from scheduler.models import Instance
 from studio import htmx
 
 SHORT = 8  # rows of each list
@@ -21,7 +20,7 @@ def dashboard(request: htmx.Request) -> HttpResponse:
     actor = request.actor
     here = selectors.in_tenant(actor)
     live = _first(selectors.answering(here), SHORT + 1)
-    waiting = _first(here.filter(pk__in=Instance.objects.filter(state="awaiting").values("endpoint")), SHORT)
+    waiting = _first(selectors.waiting(here), SHORT)
     context = {
         "live": rows_of(actor, selectors.views(live[:SHORT])),
         "live_more": len(live) > SHORT,
