@@ -27,5 +27,6 @@ urlpatterns = [
     path("", include("studio.projects.urls")),
     path("", include("studio.hub.urls")),
     path("", include("endpoints.urls")),
+    path("", include("scheduler.urls")),
     path("", include("apikeys.urls")),
 ]
