@@ -17,6 +17,7 @@ from endpoints.gateway import errors
 
 HEAD_LIMIT = 64 * 2**10
 HEAD_SECONDS = 30.0
+LINGER_SECONDS = 1.0
 REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -125,9 +126,9 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, refused: errors.Refused) -> None:
         """The connection's last word, unless an answer is under way: then that is."""
-        self._deaf = True
-        if self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
             return
+        self._deaf = True
         if self._is_answering():
             if self.cycle.response_started or not self.cycle.more_body:
                 self.cycle.keep_alive = False
@@ -138,4 +139,6 @@ class Protocol(HttpToolsProtocol):
         body = orjson.dumps(errors.openai_body(refused))
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (refused.status, REASONS[refused.status], len(body)) + body)
-        self.transport.close()
+        # Closed at once, the connection would be reset over what still comes, and the client might hear nothing.
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)

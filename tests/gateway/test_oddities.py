@@ -68,7 +68,6 @@ async def test_an_odd_status_of_an_instance_becomes_one_that_clients_know(world,
         (599, 502),
         (999, 502),
         (302, 502),
-        (204, 502),
     ):
         world.behave(fake.answers(said))
         with subtests.test(str(said)):
