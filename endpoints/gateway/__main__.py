@@ -29,10 +29,11 @@ IDLE_SECONDS = 75  # a client's idle connection is kept this long
 LAST_WORDS_SECONDS = 2
 # A reader that does not read stops its instance, too, before the kernel has taken in megabytes for it.
 UNSENT_BYTES = 256 * 1024
-M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 2**20  # of malloc, see mallopt(3)
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 128 * 1024  # of malloc, see mallopt(3)
 
-# A request leaves no cycles behind; what many at once hold for a while is not worth looking through so often.
-COLLECT_AFTER = (20_000, 20, 50)
+# A request leaves no cycles behind; what many at once hold for a while is not worth looking through so often. A closed
+# connection does leave some, and those of long streams wait for a full collection: for this many objects, not more.
+COLLECT_AFTER = (20_000, 10, 10)
 
 
 def main() -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from endpoints.gateway.fleet import Fleet
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0)  # the deadline is the request's own
+PART = (
+    32 * 1024
+)  # bytes of a stream worked on at once: what is read for a reader that does not is in memory twice
 RETRY_ELSEWHERE = {502, 503, 504} | NOT_THIS_ONE
 
 
@@ -164,7 +167,7 @@ class Attempt:
         self._answer.check()
         batch: list[Json] = []
         while not batch and not self._answer.done:
-            part = await self._response.content.readany()
+            part = await self._response.content.read(PART)
             if not part:
                 break
             batch = self._answer.feed(part)
