@@ -28,6 +28,9 @@ from tests.support.tunnel import Tunnel, tunnel
 from tests.support.waiting import eventually_async
 
 CLIENTS = 64
+BURST = 20  # long streams beside them when an instance is struck,
+UNDER_WAY = 5  # and so many of them have begun (an instance works on four at once)
+INSTANCE = ("keeper", "server")
 CALM_SECONDS = 90
 HELP = (
     "How do I create an endpoint?", "What is snapi?", "What is an RDU?", "What is a tenant?",
@@ -89,28 +92,34 @@ async def _entered(
 # ----- faults ---------------------------------------------------------------------------------------------
 
 
-async def strike(field: Field, kind: str, how: str, seconds: float | None) -> None:
-    """The fault, for as long as it lasts."""
+async def strike(field: Field, crowd: Crowd, kind: str, how: str, seconds: float | None) -> None:
+    """The fault, for as long as it lasts. An instance is struck in the middle of many streams."""
     seconds = seconds or FROZEN_SECONDS.get(kind, FROZEN_OTHERWISE)
     if kind == "line":
         field.line.cut() if how == "cut" else field.line.swallow()
         await _passed(seconds)
         await field.line.mend()
         return
-    process = psutil.Process(await asyncio.to_thread(_pid_of, field, kind))
+    endpoint = field.chance.choice(field.endpoints)["id"]
+    process = psutil.Process(await asyncio.to_thread(_pid_of, field, kind, endpoint))
+    streams = None
+    if kind in INSTANCE:
+        streams = asyncio.create_task(crowd.burst(endpoint, BURST))
+        await eventually_async(lambda: crowd.streaming >= UNDER_WAY, every=0.0, what="streams are under way")
     process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGSTOP)
     if how == "freeze":
         await _passed(seconds)
         with contextlib.suppress(psutil.NoSuchProcess):  # who stands still too long may be ended
             process.send_signal(signal.SIGCONT)
+    if streams is not None:
+        await streams
 
 
-def _pid_of(field: Field, kind: str) -> int:
-    """Of an agent, a keeper, a model server: one of the endpoints' at random."""
-    endpoint = field.chance.choice(field.endpoints)["id"]
+def _pid_of(field: Field, kind: str, endpoint: str) -> int:
+    """Of an agent, a keeper, a model server: one of the endpoint's at random."""
     if kind == "agent":
         return field.up.pid_of(f"agent-{field.chance.choice(field.oracle.instances(endpoint)).node}")
-    if kind in ("keeper", "server"):
+    if kind in INSTANCE:
         found = [one for one in field.oracle.processes_of(endpoint) if one.is_keeper == (kind == "keeper")]
         return field.chance.choice(found).pid
     return field.up.pid_of(kind)
@@ -126,13 +135,14 @@ async def _passed(seconds: float) -> None:
 async def strike_all(field: Field, crowd: Crowd, faults: Any, seconds: float | None) -> None:
     """One after the other, each when the platform has come to rest after the one before."""
     for kind, how in faults:
-        begun, requests = time.monotonic(), crowd.requests
-        await strike(field, kind, how, seconds)
+        begun, requests, before = time.monotonic(), crowd.requests, crowd.again + crowd.broken
+        await strike(field, crowd, kind, how, seconds)
         trouble = time.monotonic() - begun
         await asyncio.to_thread(field.oracle.agrees, CALM_SECONDS)
         print(
             f"{kind} {how}: at rest {time.monotonic() - begun - trouble:.1f} s after the trouble of"
-            f" {trouble:.1f} s, {crowd.requests - requests} requests meanwhile"
+            f" {trouble:.1f} s, {crowd.requests - requests} requests meanwhile,"
+            f" of these {dict(crowd.again + crowd.broken - before)}"
         )
 
 

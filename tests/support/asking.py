@@ -14,8 +14,8 @@ from tests.gateway.test_nlp import events_of
 from tests.gateway.well_formed import STREAMS, WELL_FORMED, lines_of
 
 Json = dict[str, Any]
-LONG = 200  # tokens: long enough to be under way when something happens
-MOST_TOKENS = (4, 12, LONG)
+MOST_TOKENS = (4, 12, 50)
+LONG = 400  # tokens whatever the model thinks of it: long enough to be under way when something happens
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ class Form:
     chat: bool = False
     said: Callable[[str], list[str]] | None = None  # streams only
     embeds: bool = False
+
+    @property
+    def most_tokens(self) -> tuple[int, ...]:
+        """Only these two pass on all that a client says."""
+        return (*MOST_TOKENS, LONG) if self.path in (COMPLETION.path, CHAT.path) else MOST_TOKENS
 
     @property
     def stream(self) -> bool:
@@ -109,6 +114,8 @@ def _items(asked: Sequence[Question]) -> Json:
 def _openai(asked: Sequence[Question], **more: Any) -> Json:
     (one,) = asked
     put: Json = {"messages": _messages(one)} if one.chat else {"prompt": one.text}
+    if one.most_tokens == LONG:
+        put["ignore_eos"] = True  # passed on to the model server
     return {**put, "max_tokens": one.most_tokens, "temperature": 0, **more}
 
 
@@ -229,6 +236,10 @@ def _v1_told(answer: Json) -> list[Told]:
 
 COMPLETION = Form("completions", OPENAI + "completions", _openai, _openai_told)
 CHAT = Form("chat", OPENAI + "chat/completions", _openai, _openai_told, chat=True)
+CHAT_STREAM = Form(
+    "chat stream", CHAT.path, lambda asked: _openai(asked, **STREAM),
+    _openai_streamed, said=_openai_said, chat=True,
+)  # fmt: skip
 EMBEDDINGS = Form(
     "embeddings", OPENAI + "embeddings",
     lambda asked: {"input": [one.text for one in asked], "encoding_format": "base64"},
@@ -263,10 +274,7 @@ FORMS = (
         lambda text: [_ended(_nlp_parts(text))], said=lambda text: [_tokens(_nlp_parts(text))], chat=True,
     ),
     CHAT,
-    Form(
-        "chat stream", CHAT.path, lambda asked: _openai(asked, **STREAM),
-        _openai_streamed, said=_openai_said, chat=True,
-    ),
+    CHAT_STREAM,
     Form(
         "chat stream with usage", CHAT.path, lambda asked: _openai(asked, **WITH_USAGE),
         _openai_streamed, said=_openai_said, chat=True,

@@ -18,10 +18,11 @@ import aiohttp
 from endpoints.usage.wire import error_class
 from tests.support.asking import (
     CHAT,
+    CHAT_STREAM,
     COMPLETION,
     EMBEDDINGS,
     FORMS,
-    MOST_TOKENS,
+    LONG,
     Form,
     Question,
     Target,
@@ -93,6 +94,7 @@ class Crowd:
         self.answered: Counter[str] = Counter()  # by form
         self.again: Counter[str] = Counter()  # "<status> <code>" of what was asked again
         self.broken: Counter[str] = Counter()  # codes of the streams that ended in an error
+        self.streaming = 0  # streams that have begun and not ended
         self.longest = 0.0  # seconds that one question took, all tries together
         self._session = session
         self._gateways = gateways
@@ -114,7 +116,7 @@ class Crowd:
         for target in self._open:
             forms = (EMBEDDINGS,) if target.embeds else (COMPLETION, CHAT)
             for form in forms:
-                for most in MOST_TOKENS:
+                for most in form.most_tokens:
                     for text in self._questions:
                         question = Question(target.endpoint, text, most, form.chat)
                         count = form.prompts[1]
@@ -135,6 +137,14 @@ class Crowd:
             for _ in range(clients):
                 group.create_task(client())
 
+    async def burst(self, endpoint: str, count: int) -> None:
+        """So many long streams at one endpoint, all at once."""
+        (target,) = [target for target in self._open if target.endpoint == endpoint]
+        texts = self._chance.choices(self._questions, k=count)
+        asked = [[Question(endpoint, text, LONG, chat=True)] for text in texts]
+        requests = [Request(next(self._ids), target, CHAT_STREAM, each) for each in asked]
+        await asyncio.gather(*map(self._settle, requests))
+
     async def _one(self) -> None:
         chance = self._chance.random()
         if chance < LEAVING_SHARE:
@@ -147,7 +157,7 @@ class Crowd:
     def _any(self, targets: Sequence[Target]) -> Request:
         target = self._chance.choice(targets)
         form = self._chance.choice([form for form in FORMS if form.embeds == target.embeds])
-        most = self._chance.choice(MOST_TOKENS)
+        most = self._chance.choice(form.most_tokens)
         texts = self._chance.choices(self._questions, k=self._chance.randint(*form.prompts))
         return Request(
             next(self._ids),
@@ -174,7 +184,11 @@ class Crowd:
         page = self.book[request.target.key_id]
         page.requests += 1
         async with asyncio.timeout(HANGS_SECONDS), self._post(request, request.body()) as response:
-            text = (await response.read()).decode()
+            self.streaming += request.form.stream
+            try:
+                text = (await response.read()).decode()
+            finally:
+                self.streaming -= request.form.stream
         assert response.headers.get("x-request-id") == request.id, "the answer is to another request"
         page.note_status(response.status)
         if response.status == 200:
