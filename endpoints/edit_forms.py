@@ -54,8 +54,7 @@ class EditForm(EndpointForm):
     ) -> None:
         self.endpoint = endpoint
         self.present = present_of(endpoint)
-        shown = {f"was.{name}": value for name, value in self.present.items()}
-        held = dict(typed or self.present | shown | {"spec_version": str(endpoint.spec_version)})
+        held = dict(typed or self._holding({}))
         self.was = {
             name.removeprefix("was."): _plain(value)
             for name, value in held.items()
@@ -134,10 +133,17 @@ class EditForm(EndpointForm):
     def on_top(self) -> dict[str, str]:
         """What a new window should hold: theirs, and on top of it what was changed here."""
         now = self._now()
-        mine = {name: now[name] for name in self._changed()}
+        return self._holding({name: now[name] for name in self._changed()})
+
+    def _holding(self, mine: dict[str, str]) -> dict[str, str]:
+        """A window on the endpoint as it is, in which this is changed."""
+        values = self.present | mine
         shown = {f"was.{name}": value for name, value in self.present.items()}
-        model = {"parameters_of": str(mine.get("model_checkpoint", self.present["model_checkpoint"]))}
-        return self.present | mine | shown | model | {"spec_version": str(self.endpoint.spec_version)}
+        marks = {
+            "parameters_of": values["model_checkpoint"],
+            "spec_version": str(self.endpoint.spec_version),
+        }
+        return values | shown | marks
 
     def _now(self) -> dict[str, str]:
         values = self.cleaned_data if self.is_bound else self.initial

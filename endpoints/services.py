@@ -12,6 +12,7 @@ from endpoints import rollouts, routing, selectors
 from endpoints.models import Endpoint
 from endpoints.rules import KEPT, Forecast, check_restorable
 from endpoints.specs import CONFIG, Edit, Plan, Spec, read_edit, read_spec
+from scheduler import selectors as machines
 from studio.audit.services import record
 from studio.errors import Conflict
 from studio.hub import selectors as hub
@@ -120,6 +121,20 @@ def foresee_edit(*, actor: Actor, endpoint: Endpoint, edit: Edit) -> Prospect:
     rolls = bool(CONFIG & set(wanted))
     after.config_version += rolls
     return Prospect(after, rollouts.foresee(after, was=endpoint.desired, differs=bool(wanted), rolls=rolls))
+
+
+def preview_edit(*, actor: Actor, prospect: Prospect) -> machines.Preview:
+    """Where the instances that an edit would open land now, and what would wait and why."""
+    after = prospect.after
+    return machines.preview(
+        actor,
+        generation=after.generation_id,
+        min_width=after.min_width,
+        rdus=after.rdus,
+        instances=after.instances if after.desired == Endpoint.Desired.RUNNING else 0,
+        endpoint=after.pk,
+        kept=prospect.forecast.kept,
+    )
 
 
 @unit_of_work

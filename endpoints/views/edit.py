@@ -12,7 +12,6 @@ from endpoints.edit_forms import EditForm
 from endpoints.models import Endpoint
 from endpoints.rules import GAP, IN_TURN, WAITS
 from endpoints.views.shown import Outlook
-from scheduler import selectors as scheduler
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
@@ -95,20 +94,11 @@ def _window(actor: Actor, endpoint: Endpoint, form: EditForm) -> dict[str, Any]:
         prospect = services.foresee_edit(actor=actor, endpoint=endpoint, edit=form.edit())
     except Refusal as refusal:
         return context | {"refusal": refusal}
-    after, forecast = prospect.after, prospect.forecast
-    found = scheduler.preview(
-        actor,
-        generation=after.generation_id,
-        min_width=after.min_width,
-        rdus=after.rdus,
-        instances=after.instances if after.desired == Endpoint.Desired.RUNNING else 0,
-        endpoint=endpoint.pk,
-        kept=forecast.kept,
-    )
+    found = services.preview_edit(actor=actor, prospect=prospect)
     return context | {
         "preview": found,
         "outlook": Outlook(found),
-        "forecast": forecast,
-        "costs": forecast.effect in COSTS,
-        "in_place": bool(forecast.opens and forecast.ends),
+        "forecast": prospect.forecast,
+        "costs": prospect.forecast.effect in COSTS,
+        "in_place": bool(prospect.forecast.opens and prospect.forecast.ends),
     }

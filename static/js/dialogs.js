@@ -10,6 +10,23 @@
     return menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : element;
   };
 
+  // While it is open, nothing outside it can be reached. What must be, moves into it, and out again in time
+  window.raise = (popover, on = true) => {
+    popover.hidePopover();
+    if (!on) return;
+    (dialog.open ? dialog : body).append(popover);
+    popover.showPopover();
+  };
+  const comeHome = () => {
+    for (const popover of dialog.querySelectorAll(":scope > [data-raised]")) {
+      const shown = popover.matches(":popover-open");
+      body.append(popover);
+      popover.togglePopover(shown);
+    }
+  };
+  document.addEventListener("close", (event) => { if (event.target === dialog) comeHome(); }, true);
+  body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === dialog) comeHome(); });
+
   body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.target === dialog && !dialog.open) opener = origin(event.detail.elt);
   });
