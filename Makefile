@@ -40,7 +40,7 @@ clients: $(DEV) ## other people's clients, each in an environment of its own, ag
 	$(VENV)/bin/pytest -m clients --show-capture no tests/clients $(ONLY:%=--only %)
 
 fuzz: $(DEV) ## the property tests with twenty times as many examples
-	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/gateway/test_bodies.py tests/db/test_whole_control.py
+	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/gateway/test_bodies.py tests/db/test_whole_control.py tests/db/test_forecast.py
 
 soak: $(DEV) ## every kind of process killed and frozen at every moment (half an hour)
 	$(VENV)/bin/pytest -m soak tests/journeys

@@ -198,10 +198,10 @@ def delete_project(*, actor: Actor, project: Project, now: datetime) -> list[End
 def forget_deleted(*, now: datetime) -> int:
     """The sweep: of what was deleted longer than a day ago, the values of the API keys go. Returns endpoints."""
     due = Endpoint.objects.filter(desired=Endpoint.Desired.DELETED, deleted_at__lt=now - KEPT)
-    due = due.filter(api_keys__sealed__isnull=False).distinct()
-    for pk in due.values_list("pk", flat=True):
+    ids = list(due.filter(api_keys__sealed__isnull=False).distinct().values_list("pk", flat=True))
+    for pk in ids:
         _forget(pk, now)
-    return len(due)
+    return len(ids)
 
 
 @unit_of_work
