@@ -101,10 +101,9 @@ def _ask(project: str, endpoints: list[str]) -> None:
     if not endpoints:
         return
     names = ", ".join(endpoints)
+    count = f"{len(endpoints)} endpoint{'' if len(endpoints) == 1 else 's'}"
     if not sys.stdin.isatty():
-        raise WrongUsage(
-            f"Project {project} has {len(endpoints)} endpoints: {names}. Say --yes to delete them too."
-        )
+        raise WrongUsage(f"Project {project} has {count}: {names}. Say --yes to delete them too.")
     typer.confirm(
         f"Project {project} will be deleted with its endpoints {names}. Go on?", abort=True, err=True
     )
