@@ -64,6 +64,8 @@ class EditForm(EndpointForm):
         if not submitted:
             held |= self._follow_the_model(held)
         super().__init__(actor, preview_url, held, submitted=submitted)
+        picker = self.fields["model_checkpoint"].widget
+        picker.choices = [choice for choice in picker.choices if choice[0]]  # it always has a model
 
     # ----- what is offered
 

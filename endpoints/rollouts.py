@@ -7,6 +7,7 @@ sweep; under the endpoint's row lock, so that two callers never open the same in
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -50,10 +51,18 @@ def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecas
     """How the endpoint would come to be as `after`, a row that is not saved: the facts for `rules.forecast`."""
     rows = _present(after)
     parts = _parts(after, rows)
+    told = partial(
+        forecast,
+        was=was,
+        desired=after.desired,
+        wanted=after.instances,
+        config=after.config_version,
+        differs=differs,
+        rolls=rolls,
+        parts=parts,
+    )
     if not (rolls and was == after.desired == Endpoint.Desired.RUNNING):
-        return forecast(
-            was=was, desired=after.desired, wanted=after.instances, differs=differs, rolls=rolls, parts=parts
-        )
+        return told()
     going = {part.id for part in surplus(after.instances, parts)}
     freed: Counter[UUID] = Counter()
     for row in rows:
@@ -61,13 +70,7 @@ def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecas
             freed[row.node_id] += row.rdus
     room_maker = _room_maker(after, rows)
     maker = Node.objects.get(pk=room_maker) if room_maker else None
-    return forecast(
-        was=was,
-        desired=after.desired,
-        wanted=after.instances,
-        differs=differs,
-        rolls=True,
-        parts=parts,
+    return told(
         spare=machines.spare(after, freed),
         lacking=after.rdus - maker.free - freed[maker.pk] if maker else after.rdus,
         holds={str(row.pk): row.rdus for row in rows},

@@ -13,6 +13,7 @@ from studio.errors import Conflict, invalid_field
 
 MOST_INSTANCES: Final = 1000
 KEPT: Final = timedelta(hours=24)  # what was deleted can be restored for as long
+FORGOTTEN: Final = KEPT + timedelta(hours=1)  # then the rest goes; clocks of two processes may differ
 
 DELETING: Final = "Deleting"
 STOPPING: Final = "Stopping"
@@ -213,6 +214,7 @@ def forecast(
     was: str,
     desired: str,
     wanted: int,
+    config: int,
     differs: bool,
     rolls: bool,
     parts: Sequence[Part],
@@ -227,14 +229,15 @@ def forecast(
     `lacking`: RDUs that the node with room still lacks for one; `holds`: part → its RDUs.
     """
     present = [part for part in parts if part.state in REMOVE_FIRST]
+    current = [part for part in present if part.config == config and not part.moving]
     if not differs:
-        return Forecast(NOTHING, "Nothing is changed yet.", kept=len(present))
+        return Forecast(NOTHING, "Nothing is changed yet.", kept=len(current))
     if desired != "running":
         return _forecast_stopped(was, present)
     if was != "running":
         return Forecast(STARTS, f"It starts: {_count(wanted)} will be placed.", opens=wanted)
     if not rolls:
-        return _forecast_count(wanted, present)
+        return _forecast_count(wanted, current)
     return _forecast_rollout(wanted, present, spare, lacking, holds or {})
 
 
@@ -248,13 +251,13 @@ def _forecast_stopped(was: str, present: Sequence[Part]) -> Forecast:
     return Forecast(LATER, "Nothing runs now; this holds from its next restart on.")
 
 
-def _forecast_count(wanted: int, present: Sequence[Part]) -> Forecast:
-    kept = min(wanted, len(present))
-    if wanted > len(present):
-        more = wanted - len(present)
+def _forecast_count(wanted: int, current: Sequence[Part]) -> Forecast:
+    kept = min(wanted, len(current))
+    if wanted > len(current):
+        more = wanted - len(current)
         return Forecast(MORE, f"Nothing restarts: {_count(more, 'more')} will be placed.", kept, more)
-    if wanted < len(present):
-        fewer = len(present) - wanted
+    if wanted < len(current):
+        fewer = len(current) - wanted
         says = f"Nothing restarts: {_count(fewer)} will finish what {'it does' if fewer == 1 else 'they do'} and end."
         return Forecast(FEWER, says, kept, ends=fewer)
     return Forecast(UNTOUCHED, "Nothing restarts.", kept)

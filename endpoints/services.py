@@ -10,7 +10,7 @@ from django.db.models import F
 from apikeys.services import forget_values, mint_first_key
 from endpoints import rollouts, routing, selectors
 from endpoints.models import Endpoint
-from endpoints.rules import KEPT, Forecast, check_restorable
+from endpoints.rules import FORGOTTEN, Forecast, check_restorable
 from endpoints.specs import CONFIG, Edit, Plan, Spec, read_edit, read_spec
 from scheduler import selectors as machines
 from studio.audit.services import record
@@ -196,8 +196,8 @@ def delete_project(*, actor: Actor, project: Project, now: datetime) -> list[End
 
 
 def forget_deleted(*, now: datetime) -> int:
-    """The sweep: of what was deleted longer than a day ago, the values of the API keys go. Returns endpoints."""
-    due = Endpoint.objects.filter(desired=Endpoint.Desired.DELETED, deleted_at__lt=now - KEPT)
+    """The sweep: of what can no longer be restored, the values of the API keys go. Returns endpoints."""
+    due = Endpoint.objects.filter(desired=Endpoint.Desired.DELETED, deleted_at__lt=now - FORGOTTEN)
     ids = list(due.filter(api_keys__sealed__isnull=False).distinct().values_list("pk", flat=True))
     for pk in ids:
         _forget(pk, now)
@@ -208,7 +208,7 @@ def forget_deleted(*, now: datetime) -> int:
 def _forget(pk: UUID, now: datetime) -> None:
     """Under the endpoint's lock: a restore that came first has taken it out of the query."""
     rows = Endpoint.objects.select_for_update().filter(pk=pk, desired=Endpoint.Desired.DELETED)
-    for endpoint in rows.filter(deleted_at__lt=now - KEPT):
+    for endpoint in rows.filter(deleted_at__lt=now - FORGOTTEN):
         forget_values(endpoint)
 
 

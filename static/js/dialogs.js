@@ -25,16 +25,19 @@
     }
   };
   document.addEventListener("close", (event) => { if (event.target === dialog) comeHome(); }, true);
-  body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === dialog) comeHome(); });
+  body.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.target === dialog && detail.shouldSwap) comeHome(); });
 
   body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.target === dialog && !dialog.open) opener = origin(event.detail.elt);
   });
   // Settled, not only swapped: from here on its fields and forms are htmx's
   body.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.target !== dialog || dialog.open) return;
-    document.querySelectorAll(":popover-open").forEach((menu) => menu.hidePopover());
-    dialog.showModal();
+    if (event.detail.target !== dialog) return;
+    if (!dialog.open) {
+      document.querySelectorAll(".menu:popover-open, .side:popover-open").forEach((menu) => menu.hidePopover());
+      dialog.showModal();
+    }
+    document.querySelectorAll("[data-raised]:popover-open").forEach((popover) => raise(popover));
   });
   body.addEventListener("dialog-done", () => dialog.close());
   dialog.addEventListener("click", (event) => {

@@ -41,7 +41,11 @@
   // The connection. A request that a newer one replaced has failed nobody
   const say = (strip, on) => { if (on !== shown(strip)) raise(strip, on); };
   for (const failure of ["htmx:sendError", "htmx:timeout"]) {
-    body.addEventListener(failure, () => say(offline, true));
+    body.addEventListener(failure, (event) => {
+      say(offline, true);
+      if (event.detail.requestConfig?.verb !== "post" || !event.detail.elt.matches("form, a")) return;
+      htmx.trigger(body, "notice", { text: offline.dataset.unsure, kind: "unsure" });
+    });
   }
   body.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr.status;

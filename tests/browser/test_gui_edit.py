@@ -200,7 +200,7 @@ def test_an_expired_sign_in_loses_nothing_that_was_typed(site, endpoint):
     page = site.page("owen", at=window(endpoint))
     open_menu(page, "Edit")
     page.get_by_label("Description").fill("typed for half an hour")
-    page.context.clear_cookies()
+    page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Edit endpoint").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
     with page.context.expect_page() as opened:
@@ -219,6 +219,18 @@ def test_an_expired_sign_in_loses_nothing_that_was_typed(site, endpoint):
     page.get_by_role("button", name="Edit endpoint").click()
     expect(page.locator("#live")).to_contain_text("typed for half an hour")
     site.console[:] = [line for line in site.console if "401" not in line]
+
+
+def test_a_page_too_old_to_send_is_told_so_and_sends_the_second_time(site, endpoint):
+    page = site.page("owen", at=window(endpoint))
+    open_menu(page, "Edit")
+    page.get_by_label("Description").fill("kept")
+    page.context.clear_cookies(name="csrftoken")
+    page.get_by_role("button", name="Edit endpoint").click()
+    expect(page.get_by_text("This page was too old, so nothing was done.").first).to_be_visible()
+    page.get_by_role("button", name="Edit endpoint").click()
+    expect(page.locator("#live")).to_contain_text("kept")
+    site.console[:] = [line for line in site.console if "403" not in line]
 
 
 def test_a_lost_connection_loses_nothing_that_was_typed(site, endpoint):
@@ -255,13 +267,14 @@ def test_an_answer_that_was_lost_is_asked_for_again(site, endpoint):
     page.get_by_label("Endpoint name").fill("chat")
     page.get_by_label("Select model").select_option(label="Help")
     page.get_by_role("button", name="Add an endpoint").click()
-    expect(page.get_by_text("Studio does not answer.")).to_be_visible()
+    expect(page.get_by_text("this may not have been done")).to_be_visible()
     page.get_by_role("button", name="Add an endpoint").click()
     expect(page.get_by_text("Endpoint chat was added and is queued for deployment.")).to_be_visible()
     open_menu(page, "Edit")
     page.get_by_label("Description").fill("once")
+    page.get_by_role("button", name="Dismiss").first.click()
     page.get_by_role("button", name="Edit endpoint").click()
-    expect(page.get_by_text("Studio does not answer.")).to_be_visible()
+    expect(page.get_by_text("this may not have been done")).to_be_visible()
     page.get_by_role("button", name="Edit endpoint").click()
     expect(page.get_by_text("Endpoint hello was edited and sent to the queue.")).to_be_visible()
     assert Endpoint.objects.count() == 2
