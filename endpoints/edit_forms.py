@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django import forms
 
-from endpoints.forms import PARAMETER, EndpointForm, pick
+from endpoints.forms import FROM_HUB, PARAMETER, EndpointForm, pick
 from endpoints.models import Endpoint
 from endpoints.specs import Edit
 from scheduler import selectors as scheduler
@@ -65,7 +65,7 @@ class EditForm(EndpointForm):
             held |= self._follow_the_model(held)
         super().__init__(actor, preview_url, held, submitted=submitted)
         picker = self.fields["model_checkpoint"].widget
-        picker.choices = [choice for choice in picker.choices if choice[0]]  # it always has a model
+        picker.choices = [choice for choice in picker.choices if choice[0] not in ("", FROM_HUB)]
 
     # ----- what is offered
 

@@ -22,6 +22,7 @@ from studio.hub.rules import RDUS_PARAM
 from studio.tenants.rules import Actor
 
 PARAMETER = "hyperparams."
+FROM_HUB = "hub"  # the entry of Select model that opens the Model Hub
 FIRST_A_MODEL = [("", "Select a model first")]
 PICKS = ("ml_app", "model_checkpoint", "model_version", "rdu_arch")
 
@@ -95,7 +96,7 @@ class EndpointForm(forms.Form):
                 refusals[pk] = item.refusal
             elif pk == self._typed("model_checkpoint"):
                 self.model = item.model
-        choices = [("", "Select a model"), *groups.items()]
+        choices = [("", "Select a model"), *groups.items(), (FROM_HUB, "Select from Model Hub")]
         self._offer(
             "model_checkpoint", choices, closed=refusals, note=" ".join(dict.fromkeys(refusals.values()))
         )
@@ -167,6 +168,12 @@ class EndpointForm(forms.Form):
             field.errors or str(field.value()) != self.defaults[field.name] for field in self.parameters
         )
 
+    def focus(self, name: str) -> None:
+        """The field at which the window opens."""
+        for field in self.fields.values():
+            field.widget.attrs.pop("autofocus", None)
+        self.fields[name].widget.attrs["autofocus"] = True
+
     def spec(self) -> Spec:
         """What was typed, for the service to check; before the window was submitted: what it shows."""
         values = self.cleaned_data if self.is_bound else self.initial
@@ -230,7 +237,27 @@ class EndpointForm(forms.Form):
                     "hx-swap": "none",
                     "hx-sync": "closest .sheet-body:queue last",
                 }
-        next(iter(self.fields.values())).widget.attrs["autofocus"] = True
+        self.focus(next(iter(self.fields)))
+
+
+def carried(typed: Mapping[str, Any]) -> dict[str, str]:
+    """What the window holds, as the query of an address that leads back to it.
+
+    Where the entry of the Model Hub is chosen, the model is still the one whose parameters are shown.
+    """
+    names = (*EndpointForm.base_fields, "parameters_of")
+    kept = {name: str(value) for name, value in typed.items() if name in names or name.startswith(PARAMETER)}
+    if kept.get("model_checkpoint") == FROM_HUB:
+        kept["model_checkpoint"] = kept.get("parameters_of", "").partition(":")[0]
+    return {name: value for name, value in kept.items() if value}
+
+
+def with_model(typed: Mapping[str, Any], model: str) -> dict[str, str]:
+    """The window with another model chosen; the model brings its app and its newest version."""
+    kept = carried(typed)
+    if model and model != kept.get("model_checkpoint"):
+        kept |= {"model_checkpoint": model, "ml_app": "", "model_version": ""}
+    return kept
 
 
 def _mark(offer: object) -> str:

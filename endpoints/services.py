@@ -64,7 +64,7 @@ def create_endpoint(
         name=name,
         description=description,
         model_version=plan.version,
-        runtime_version=hub.newest_runtime(),
+        runtime_version=hub.runtime_for(plan.model.app),
         generation_id=plan.option.generation_id,
         instances=plan.instances or 1,
         desired=Endpoint.Desired.RUNNING if plan.instances else Endpoint.Desired.STOPPED,

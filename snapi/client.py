@@ -145,6 +145,18 @@ class Client:
         """`narrowed`: since, until, key, step, as the API takes them."""
         return self._call("GET", "endpoints", endpoint, "usage", query={"project": project, **narrowed})
 
+    # Nodes
+
+    def list_nodes(self, *, arch: str | None = None, state: str | None = None) -> Json:
+        return self._all("nodes", "nodes", query={"arch": arch, "state": state})
+
+    def add_node(self, spec: Json) -> Json:
+        return self._call("POST", "nodes", body=spec)
+
+    def change_node(self, node: str, verb: str) -> Json:
+        """`verb`: cordon, uncordon, drain, undrain, remove."""
+        return self._call("POST", "nodes", node, verb)
+
     # The wire
 
     def _all(self, name: str, *path: str, query: Mapping[str, str | None] | None = None) -> Json:

@@ -5,6 +5,7 @@ an error of its own format. Exit code 0; 1 with one sentence when a setting or t
 """
 
 import asyncio
+import ctypes
 import gc
 import logging
 import resource
@@ -19,20 +20,25 @@ from prometheus_client import start_http_server
 
 from endpoints.gateway import settings as told
 from endpoints.gateway.app import Gateway
+from endpoints.gateway.protocol import Protocol
 from endpoints.gateway.settings import Settings
 from studio.env import BadSetting
 
 BACKLOG = 2048
 IDLE_SECONDS = 75  # a client's idle connection is kept this long
 LAST_WORDS_SECONDS = 2
+# A reader that does not read stops its instance, too, before the kernel has taken in megabytes for it.
+UNSENT_BYTES = 256 * 1024
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 128 * 1024  # of malloc, see mallopt(3)
 
-
-# A request leaves no cycles behind; what many at once hold for a while is not worth looking through so often.
-COLLECT_AFTER = (20_000, 20, 50)
+# A request leaves no cycles behind; what many at once hold for a while is not worth looking through so often. A closed
+# connection does leave some, and those of long streams wait for a full collection: for this many objects, not more.
+COLLECT_AFTER = (20_000, 10, 10)
 
 
 def main() -> None:
     gc.set_threshold(*COLLECT_AFTER)
+    _give_back_large_blocks()
     _configure_log()
     _raise_file_limit()
     settings = told.from_environment()
@@ -64,7 +70,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         _serve_metrics(settings, gateway)
         config = uvicorn.Config(
             gateway,
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -96,6 +102,8 @@ def _listen(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # every connection inherits it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
@@ -112,6 +120,13 @@ def _raise_file_limit() -> None:
     """Each stream holds two connections; 1024 files, as many shells allow, are soon used up."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _give_back_large_blocks() -> None:
+    """Without it glibc keeps the memory of large bodies and answers for the next ones, hundreds of megabytes."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def _configure_log() -> None:

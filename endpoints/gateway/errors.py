@@ -9,14 +9,11 @@ from typing import Any
 
 from endpoints.wire import Route
 
-# What the OpenAI clients call the classes of errors.
+# What the OpenAI clients call the classes of errors, beside `invalid_request_error` and `server_error`.
 TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    405: "invalid_request_error",
-    413: "invalid_request_error",
     429: "rate_limit_error",
 }
 
@@ -64,7 +61,8 @@ def generic_body(refused: Refused) -> dict[str, Any]:
 
 def openai_body(refused: Refused) -> dict[str, Any]:
     body = generic_body(refused)
-    body["error"] |= {"type": TYPES.get(refused.status, "server_error"), "param": refused.param}
+    kind = TYPES.get(refused.status, "server_error" if refused.status >= 500 else "invalid_request_error")
+    body["error"] |= {"type": kind, "param": refused.param}
     return body
 
 
@@ -125,6 +123,19 @@ def too_large(limit: int) -> Refused:
 
 def not_ready() -> Refused:
     return Refused(503, "starting", "The gateway has no complete route table yet.", retry_after=1)
+
+
+def bad_http() -> Refused:
+    return Refused(400, "bad_http", "This is not HTTP as the gateway understands it.")
+
+
+def head_too_large(limit: int) -> Refused:
+    sentence = f"Path and headers of the request are larger than {limit // 2**10} KiB."
+    return Refused(431, "head_too_large", sentence, details={"limit_bytes": limit})
+
+
+def slow_head(seconds: float) -> Refused:
+    return Refused(408, "slow_head", f"Path and headers of the request did not come within {seconds:g} s.")
 
 
 def stopping() -> Refused:

@@ -21,6 +21,7 @@ import structlog
 
 from endpoints.gateway import errors
 from endpoints.gateway.affinity import Affinity
+from endpoints.gateway.background import Beat
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Upstream
 
@@ -89,6 +90,7 @@ class Fleet:
         self._instances: dict[str, Instance] = {}
         self._queues: dict[str, deque[Waiter]] = {}
         self._watching: asyncio.Task[None] | None = None
+        self.beat = Beat()
         table.watch(self._route_changed)
 
     # ----- choosing ---------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ class Fleet:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await self.beat.pause(LOOK_EVERY)
             for known in list(self._instances.values()):
                 self._look_at(known)
 
@@ -292,10 +294,13 @@ class Fleet:
 
         Calls of which nobody has seen anything go elsewhere at once, streams only when it stays so.
         """
+        asked = time.monotonic()
         try:
             if await self._probe(known.upstream):
                 known.silent_since = 0.0
                 return
+            if self.beat.was_late_since(asked):
+                return  # it may have answered while we were too busy to hear it
             now = self._now()
             known.silent_since = known.silent_since or now
             self._eject(known)

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -63,20 +62,20 @@ class Opening:
         fleet, endpoint = self._upstreams.fleet, self._route.endpoint
         blocks = beginnings(endpoint, call) if len(self._route.upstreams) > 1 else []
         preferred = fleet.affinity.preferred(blocks)
-        tried: Counter[str] = Counter()
         excluded: set[str] = set()
+        closed: set[str] = set()  # of those, who closed a connection that was open
+        again: set[str] = set()
         failed: InstanceFailed | None = None
         while True:
             upstream = await self._take(endpoint, excluded, preferred)
+            if upstream is None and closed:
+                # They may have closed one that we used again, and may well take a fresh one.
+                excluded -= closed
+                again |= closed
+                closed = set()
+                continue
             if upstream is None:
-                if failed is not None and failed.reset:
-                    # The only one left closed a connection that we used again: it may well take a fresh one.
-                    again = {instance for instance, times in tried.items() if times > 1}
-                    if again != excluded:
-                        excluded = again
-                        continue
                 raise failed.refused if failed else self._nobody_left()
-            tried[upstream.id] += 1
             excluded.add(upstream.id)
             attempt = self._upstreams.attempt(upstream, call, self._request_id)
             self._begun.append(attempt)
@@ -84,6 +83,8 @@ class Opening:
                 await attempt.begin()
             except InstanceFailed as failure:
                 failed = failure
+                if failure.reset and upstream.id not in again:
+                    closed.add(upstream.id)
                 self._begun.remove(attempt)
                 fleet.failed(upstream.id, failure.reason, refuses=failure.refuses)
                 attempt.close()
@@ -153,14 +154,9 @@ class Upstreams:
         self._session = session
         self.fleet = Fleet(table, self._answers, queue_limit)
 
-    @contextmanager
-    def opening(self, route: Route, request_id: str) -> Iterator[Opening]:
-        """At the end of the block whatever is not complete is cancelled at its instance."""
-        opening = Opening(self, route, request_id)
-        try:
-            yield opening
-        finally:
-            opening.close()
+    def opening(self, route: Route, request_id: str) -> Opening:
+        """To be closed: whatever is not complete by then is cancelled at its instance."""
+        return Opening(self, route, request_id)
 
     def attempt(self, upstream: Upstream, call: Call, request_id: str) -> Attempt:
         return Attempt(self._session, self.fleet, upstream, call, request_id)

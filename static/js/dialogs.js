@@ -39,6 +39,13 @@
     }
     document.querySelectorAll("[data-raised]:popover-open").forEach((popover) => raise(popover));
   });
+  // A window in front of another: Escape leads back to that one
+  dialog.addEventListener("cancel", (event) => {
+    const back = dialog.querySelector("[data-back]");
+    if (!back) return;
+    event.preventDefault();
+    back.click();
+  });
   body.addEventListener("dialog-done", () => dialog.close());
   dialog.addEventListener("click", (event) => {
     if (!event.target.closest("[data-close]")) return;

@@ -64,7 +64,7 @@
     const answer = await fetch(location.href, { method: "HEAD", headers: { "HX-Request": "true" } });
     if (!answer.ok) return;
     say(signedOut, false);
-    htmx.trigger(body, "notice", { text: signedOut.dataset.back, kind: "done" });
+    htmx.trigger(body, "notice", { text: signedOut.dataset.again, kind: "done" });
   };
   for (const moment of ["visibilitychange", "focus"]) window.addEventListener(moment, isBack, true);
 

@@ -36,7 +36,9 @@ class Out:
         self.writer = writer
 
     async def json(self, value: Any, status: int = 200) -> None:
-        body = json.dumps(value).encode()
+        await self.content(json.dumps(value).encode() if status != 204 else b"", status)
+
+    async def content(self, body: bytes, status: int = 200) -> None:
         head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
         await self.writer.drain()
@@ -202,6 +204,7 @@ class Instance:
         self.id = id
         self.port = 0
         self.behave: Behaviour = polite
+        self.read: Callable[[asyncio.StreamReader], Awaitable[Seen | None]] = _read
         self.frozen = False  # takes what is sent and says nothing, to probes either
         self.seen: list[Seen] = []
         self.connections = 0
@@ -230,7 +233,7 @@ class Instance:
         self._open.add(writer)
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                while seen := await _read(reader):
+                while seen := await self.read(reader):
                     await self._answer(seen, reader, Out(writer))
         finally:
             self._open.discard(writer)
@@ -259,15 +262,24 @@ async def _watch(reader: asyncio.StreamReader, seen: Seen) -> None:
 
 
 async def _read(reader: asyncio.StreamReader) -> Seen | None:
+    said = await read_head(reader)
+    if said is None:
+        return None
+    method, path, headers = said
+    content = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Seen(method, path, headers, json.loads(content) if content else {})
+
+
+async def read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]] | None:
+    """Method, path and headers."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     first, *lines = head.decode("latin-1").strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    content = await reader.readexactly(int(headers.get("content-length", 0)))
     method, path, _ = first.split(" ")
-    return Seen(method, path, headers, json.loads(content) if content else {})
+    return method, path, headers
 
 
 @contextlib.asynccontextmanager

@@ -84,6 +84,26 @@ async def test_a_single_instance_that_closed_its_idle_connection_is_asked_again(
     assert (await _answer(world, V1, V1_BODY))[0] == 200
 
 
+async def test_one_that_only_closed_a_connection_is_asked_again_after_another_refused(world):
+    a, b = world.instances
+    tries = 0
+
+    async def first_resets(seen: fake.Seen, out: fake.Out) -> None:
+        nonlocal tries
+        tries += 1
+        await (fake.reset if tries == 1 else fake.polite)(seen, out)
+
+    async def only_b_is_left(seen: fake.Seen, out: fake.Out) -> None:
+        await (fake.answers(503) if tries else fake.reset)(seen, out)
+
+    a.behave, b.behave = first_resets, only_b_is_left
+    await only(world, a, b)
+    for _ in range(20):  # whichever comes first
+        tries = 0
+        async with world.post(V1, V1_BODY) as response:
+            assert response.status == 200
+
+
 async def test_connections_are_kept_for_the_next_call(world):
     a, _ = world.instances
     await only(world, a)

@@ -30,12 +30,14 @@ class Desk:
 
     # --- managing -------------------------------------------------------------------------------------
 
-    def create(self, name: str, *, arch: str = "SN40L", instances: int = 1, rdus: int = 1) -> Endpoint:
+    def create(
+        self, name: str, *, arch: str = "SN40L", instances: int = 1, rdus: int = 1, model: str = "Help"
+    ) -> Endpoint:
         """An answer lost on its way is no answer: asked again, the platform says that it has it already."""
         wish = {
             "endpoint_name": name,
             "project": self.project,
-            "model_checkpoint": "Help",
+            "model_checkpoint": model,
             "rdu_arch": arch,
             "instances": instances,
             "hyperparams": {"model_parallel_rdus": rdus},
@@ -53,6 +55,13 @@ class Desk:
 
     def usage(self, endpoint: Endpoint, since: str = "1h") -> dict[str, Any]:
         return _good(self._insist("GET", f"/endpoints/{endpoint['id']}/usage?since={since}"))
+
+    def add_key(self, endpoint: Endpoint, description: str) -> dict[str, Any]:
+        path = f"/endpoints/{endpoint['id']}/apikeys"
+        return _good(self._insist("POST", path, {"description": description}))
+
+    def revoke(self, endpoint: Endpoint, key: str) -> None:
+        _good(self._insist("POST", f"/endpoints/{endpoint['id']}/apikeys/{key}/revoke"))
 
     def hello(self) -> Endpoint:
         return self.named("hello")

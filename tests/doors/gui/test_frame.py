@@ -18,6 +18,7 @@ def every_page(world, owen):
     return [
         owen.get("dashboard"),
         owen.get("projects"),
+        owen.get("resources"),
         owen.get("project-new"),
         owen.get("project", world.project),
         owen.get("endpoint-new", world.project),

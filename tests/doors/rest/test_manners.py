@@ -246,6 +246,12 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/endpoints/{endpoint}/apikeys/{apikey}",
         "/api/endpoints/{endpoint}/apikeys/{apikey}/revoke",
         "/api/plan",
+        "/api/nodes",
+        "/api/nodes/{node}/cordon",
+        "/api/nodes/{node}/uncordon",
+        "/api/nodes/{node}/drain",
+        "/api/nodes/{node}/undrain",
+        "/api/nodes/{node}/remove",
     }
     page = Client().get("/api/docs").content.decode()
     assert "/api/openapi.json" in page

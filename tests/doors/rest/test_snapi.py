@@ -134,6 +134,24 @@ def test_a_projects_whole_way(snapi: Any, rest: Rest) -> None:
     assert snapi("project delete -p empty")[0] == 0
 
 
+def test_a_nodes_whole_way(snapi: Any, rest: Rest, tmp_path: Path) -> None:
+    add = "node add --node sn40l-2 --arch sn40l --rdus 8"
+    assert "Only an operator or an OrgAdmin can manage nodes." in snapi(add)[2]
+    code, out, _ = snapi(add, "--token-file", str(tmp_path / "join"), who="otto")
+    assert (code, "Command : STUDIO_NODE=sn40l-2 " in out) == (0, True)
+    assert "| sn40l-2              | SN40L  | 8    | 8    | joining " in snapi("node list")[1]
+    for verb, outcome in {
+        "cordon": "takes no new instances; what runs stays",
+        "uncordon": "takes instances again",
+        "drain": "is being emptied",
+        "undrain": "is not emptied any more",
+        "remove --yes": "was removed",
+    }.items():
+        assert snapi(f"node {verb} --node sn40l-2")[0] == 1, "owen"
+        assert snapi(f"node {verb} --node sn40l-2", who="otto")[1] == f"Node sn40l-2 {outcome}.\n"
+    assert "sn40l-2" not in snapi("node list")[1]
+
+
 def test_json_is_exactly_what_the_api_answers(snapi: Any, rest: Rest) -> None:
     for command, path in [
         ("tenant list", "/api/tenants"),
@@ -144,6 +162,7 @@ def test_json_is_exactly_what_the_api_answers(snapi: Any, rest: Rest) -> None:
         ("project list", "/api/projects"),
         ("project info -p demo", "/api/projects/demo"),
         ("endpoint list", "/api/endpoints"),
+        ("node list", "/api/nodes"),
     ]:
         code, out, _ = snapi(f"{command} --json")
         assert (code, json.loads(out)) == (0, rest.owen.get(path).json), command
