@@ -39,7 +39,7 @@ ONLY ?=
 clients: $(DEV) ## other people's clients, each in an environment of its own, against running endpoints; ONLY=openai for one
 	$(VENV)/bin/pytest -m clients --show-capture no tests/clients $(ONLY:%=--only %)
 
-FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.py tests/gateway/test_params.py \
+FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.py tests/db/test_forecast.py tests/gateway/test_params.py \
   tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py
 FUZZERS := .venv-fuzz/.installed
 

@@ -1,8 +1,8 @@
 """Opening and ending instances, and what operators do to nodes.
 
-Lock order everywhere: placement row, endpoints by id, nodes by id, instances, demand. Whatever changes what a node
-should run raises the node's `epoch` in the same transaction; whatever changes what people or gateways see
-of an endpoint raises its `route_version`.
+Lock order everywhere: project, placement row, endpoints by id, nodes by id, instances, demand. Whatever changes
+what a node should run raises the node's `epoch` in the same transaction; whatever changes what people or gateways
+see of an endpoint raises its `route_version`.
 """
 
 import secrets

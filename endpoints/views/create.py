@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from endpoints import services
+from endpoints import services, specs
 from endpoints.forms import FROM_HUB, EndpointForm, carried, with_model
 from endpoints.views.shown import Outlook
 from scheduler import selectors as scheduler
@@ -28,7 +28,11 @@ def new(request: htmx.Request, project: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             endpoint = services.create_endpoint(
-                actor=request.actor, project=found, spec=form.spec(), now=request.now
+                actor=request.actor,
+                project=found,
+                spec=form.spec(),
+                token=form.cleaned_data["token"],
+                now=request.now,
             )
         except Refusal as refusal:
             htmx.blame(form, refusal)
@@ -81,7 +85,7 @@ def _window(actor: Actor, project: Project, form: EndpointForm) -> dict[str, Any
     if form.model is None or form.option is None:
         return context
     try:
-        plan = services.read_spec(actor, form.spec())
+        plan = specs.read_spec(actor, form.spec())
     except Refusal as refusal:
         return context | {"refusal": refusal}
     found = scheduler.preview(

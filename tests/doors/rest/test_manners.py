@@ -240,6 +240,7 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/endpoints/{endpoint}",
         "/api/endpoints/{endpoint}/stop",
         "/api/endpoints/{endpoint}/restart",
+        "/api/endpoints/{endpoint}/restore",
         "/api/endpoints/{endpoint}/usage",
         "/api/endpoints/{endpoint}/apikeys",
         "/api/endpoints/{endpoint}/apikeys/{apikey}",

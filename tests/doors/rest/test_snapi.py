@@ -101,6 +101,39 @@ def test_an_api_keys_whole_way(snapi: Any, rest: Rest) -> None:
     assert snapi(f"endpoint info-apikey -e hello --apikey {first['id']}", who="oskar")[0] == 1
 
 
+def test_what_was_deleted_comes_back(snapi: Any, rest: Rest) -> None:
+    snapi("endpoint create -p demo -n hello -m Help -a sn40l")
+    assert snapi("endpoint delete -p demo -e hello")[0] == 0
+    _, listed, _ = snapi("endpoint list --project demo --deleted")
+    assert "Recently deleted Endpoints" in listed
+    assert "| hello " in listed
+    assert snapi("endpoint restore -p demo -e hello", who="oskar")[0] == 1
+    told = snapi("endpoint restore -p demo -e hello")
+    assert told == (0, "Endpoint hello successfully restored; it is stopped.\n", "")
+    snapi("endpoint delete -p demo -e hello")
+    snapi("endpoint create -p demo -n hello -m Help -a sn40l")
+    code, out, _ = snapi("endpoint restore -p demo -e hello")
+    assert (code, "There is an endpoint 'hello' in this project already." in out) == (1, True)
+    told = snapi("endpoint restore -p demo -e hello --endpoint_name", "hello 2")
+    assert told[:2] == (0, "Endpoint hello 2 successfully restored; it is stopped.\n")
+
+
+def test_a_projects_whole_way(snapi: Any, rest: Rest) -> None:
+    snapi("project create --project letters")
+    snapi("endpoint create -p letters -n hello -m Help -a sn40l")
+    told = snapi("project update --project letters --name mail --description", "Old and new")
+    assert told == (0, "Project mail successfully updated.\n", "")
+    assert "Description : Old and new\n" in snapi("project info -p mail")[1]
+    assert snapi("project update -p mail")[0] == 2
+    code, _, err = snapi("project delete -p mail")
+    assert (code, "Project mail has 1 endpoint: hello. Say --yes to delete them too." in err) == (2, True)
+    assert snapi("project delete -p mail --yes", who="oskar")[0] == 1
+    assert snapi("project delete -p mail --yes") == (0, "Project mail successfully deleted.\n", "")
+    assert snapi("project info -p mail")[0] == 1
+    snapi("project create --project empty")
+    assert snapi("project delete -p empty")[0] == 0
+
+
 def test_a_nodes_whole_way(snapi: Any, rest: Rest, tmp_path: Path) -> None:
     add = "node add --node sn40l-2 --arch sn40l --rdus 8"
     assert "Only an operator or an OrgAdmin can manage nodes." in snapi(add)[2]
