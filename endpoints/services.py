@@ -168,7 +168,7 @@ def restore_endpoint(*, actor: Actor, endpoint: Endpoint, name: str = "", now: d
     endpoint = _locked(endpoint, deleted=True)
     check_restorable(endpoint.name, endpoint.deleted_at, now)
     name = clean_name("endpoint_name", name or endpoint.name)
-    _check_name_free(endpoint.project, name)
+    _check_name_free(endpoint.project, name, "; restore it under another name")
     changes: dict[str, object] = {} if name == endpoint.name else {"name": [endpoint.name, name]}
     Endpoint.objects.filter(pk=endpoint.pk).update(
         name=name,
@@ -268,11 +268,11 @@ def _fresh(endpoint: Endpoint) -> Endpoint:
     return Endpoint.objects.select_related(*selectors.WITH).get(pk=endpoint.pk)
 
 
-def _check_name_free(project: Project, name: str) -> None:
+def _check_name_free(project: Project, name: str, remedy: str = "") -> None:
     if selectors.is_taken(project.pk, name):
         raise Conflict(
-            f"There is an endpoint {name!r} in this project already.",
-            {"endpoint_name": "This name is taken; choose another."},
+            f"There is an endpoint {name!r} in this project already{remedy}.",
+            {"endpoint_name": "This name is taken."},
         )
 
 

@@ -132,7 +132,7 @@ def test_a_name_taken_meanwhile_is_replaced(site, endpoint):
     page.get_by_role("link", name="Restore hello").click()
     expect(page.get_by_text("choose a new name.")).to_be_visible()
     page.get_by_role("button", name="Restore").click()
-    expect(page.get_by_text("This name is taken; choose another.")).to_be_visible()
+    expect(page.get_by_text("This name is taken.")).to_be_visible()
     page.get_by_label("Endpoint name").fill("hello again")
     page.get_by_role("button", name="Restore").click()
     expect(page.get_by_role("row", name="hello again")).to_be_visible()

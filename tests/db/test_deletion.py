@@ -65,7 +65,8 @@ def test_a_taken_name_is_refused_with_the_remedy(cast, gone):
     cast.endpoint(name="HELLO")
     with pytest.raises(Conflict) as refusal:
         restore(cast, gone)
-    assert refusal.value.fields == {"endpoint_name": "This name is taken; choose another."}
+    assert refusal.value.fields == {"endpoint_name": "This name is taken."}
+    assert refusal.value.sentence.endswith("; restore it under another name.")
     assert restore(cast, gone, name="hello 2").name == "hello 2"
     assert Event.objects.get(verb="restore").changes == {"name": ["hello", "hello 2"]}
 

@@ -113,7 +113,7 @@ def test_what_was_deleted_comes_back(snapi: Any, rest: Rest) -> None:
     snapi("endpoint delete -p demo -e hello")
     snapi("endpoint create -p demo -n hello -m Help -a sn40l")
     code, out, _ = snapi("endpoint restore -p demo -e hello")
-    assert (code, "There is an endpoint 'hello' in this project already." in out) == (1, True)
+    assert (code, "in this project already; restore it under another name." in out) == (1, True)
     told = snapi("endpoint restore -p demo -e hello --endpoint_name", "hello 2")
     assert told[:2] == (0, "Endpoint hello 2 successfully restored; it is stopped.\n")
 
