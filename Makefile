@@ -52,7 +52,7 @@ $(FUZZERS): tests/fuzz/requirements.txt
 	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-soak: $(DEV) ## every kind of process killed and frozen at every moment (half an hour)
+soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 predictions meanwhile, memory (forty minutes)
 	$(VENV)/bin/pytest -m soak tests/journeys
 
 browser-all: $(DEV) ## every browser test

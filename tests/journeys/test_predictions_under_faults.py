@@ -6,9 +6,11 @@ says what the clients counted.
 
 import asyncio
 import contextlib
+import json
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +44,7 @@ ALL_FAULTS = (
     *(("control", "freeze"), ("broker", "freeze"), ("keeper", "freeze"), ("agent", "freeze")),
 )
 A_FEW_FAULTS = (("server", "kill"), ("line", "swallow"), ("control", "kill"), ("broker", "kill"))
+FAULT_SECONDS = FROZEN_SECONDS | {"server": 18.0}  # longer than a gateway waits for the rest of a stream
 SHORT_SECONDS = 2.0  # of a fault that lasts, in the short version
 
 
@@ -94,7 +97,7 @@ async def _entered(
 
 async def strike(field: Field, crowd: Crowd, kind: str, how: str, seconds: float | None) -> None:
     """The fault, for as long as it lasts. An instance is struck in the middle of many streams."""
-    seconds = seconds or FROZEN_SECONDS.get(kind, FROZEN_OTHERWISE)
+    seconds = seconds or FAULT_SECONDS.get(kind, FROZEN_OTHERWISE)
     if kind == "line":
         field.line.cut() if how == "cut" else field.line.swallow()
         await _passed(seconds)
@@ -176,10 +179,20 @@ async def run(
             f" asked again: {dict(crowd.again)}; streams with an error object: {dict(crowd.broken)};"
             f" the longest question took {crowd.longest:.1f} s; answers: {dict(crowd.answered)}"
         )
+        print(f"calls that instances failed, by cause: {dict(causes(field_))}")
         assert not crowd.complaints, f"{len(crowd.complaints)} complaints, such as {crowd.complaints[:10]}"
         await asyncio.to_thread(field_.oracle.agrees, CALM_SECONDS)
         for endpoint in field_.endpoints:
             await until_usage_says(field_.desk, endpoint, crowd.book)
+
+
+def causes(field: Field) -> Counter[str]:
+    """As the gateways' logs say them."""
+    logs = [field.up.folder / "logs" / "gateway.log", *field.up.folder.parent.glob("*.log")]
+    lines = [
+        json.loads(line) for log in logs for line in log.read_text().splitlines() if line.startswith("{")
+    ]
+    return Counter(line["reason"] for line in lines if line["event"] == "instance failed")
 
 
 def target_of(endpoint: Endpoint) -> Target:
