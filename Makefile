@@ -39,8 +39,18 @@ ONLY ?=
 clients: $(DEV) ## other people's clients, each in an environment of its own, against running endpoints; ONLY=openai for one
 	$(VENV)/bin/pytest -m clients --show-capture no tests/clients $(ONLY:%=--only %)
 
-fuzz: $(DEV) ## the property tests with twenty times as many examples
-	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 tests/unit tests/agent/test_reconcile.py tests/gateway/test_params.py tests/gateway/test_bodies.py tests/db/test_whole_control.py
+FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.py tests/db/test_forecast.py tests/gateway/test_params.py \
+  tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py
+FUZZERS := .venv-fuzz/.installed
+
+fuzz: $(DEV) $(FUZZERS) ## the property tests with twenty times as many examples, and schemathesis over all predictions
+	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 --show-capture no $(FUZZED)
+	$(VENV)/bin/python -m tests.fuzz
+
+$(FUZZERS): tests/fuzz/requirements.txt
+	test -x .venv-fuzz/bin/python || $(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 predictions meanwhile, memory (forty minutes)
 	$(VENV)/bin/pytest -m soak tests/journeys
@@ -61,7 +71,7 @@ train: ## train the shipped models anew in a virtual environment of their own
 	.venv-train/bin/python studio/hub/shipped/train/train.py
 
 clean: ## remove what the tools made; the data folder stays
-	rm -rf $(VENV) .venv-train .venv-clients .venv-litellm build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-train .venv-clients .venv-fuzz .venv-litellm build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv is several times faster where it works; where it is absent or cannot reach its index, pip does the same.

@@ -157,6 +157,11 @@ def revoke_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> Api
     return key
 
 
+def forget_values(endpoint: Endpoint) -> None:
+    """Nobody will be shown the keys of an endpoint that is gone for good. Called by `endpoints.services` only."""
+    ApiKey.objects.filter(endpoint=endpoint).update(sealed=None)
+
+
 @unit_of_work
 def show_keys(
     *, actor: Actor, keys: list[ApiKey], facts: Facts, now: datetime

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.db.models import QuerySet
 from ninja import Router, Schema
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from endpoints import selectors, services
 from endpoints.models import Endpoint
 from endpoints.rules import STATUSES, status_in_json
 from endpoints.selectors import EndpointView, InstanceView
+from endpoints.specs import Edit, Plan, Spec, read_spec
 from scheduler import selectors as machines
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
@@ -56,6 +58,10 @@ class Changes(Body):
     spec_version: int | None = Field(None, description="Refused with 409 unless it is still the present one.")
 
 
+class Restoring(Body):
+    endpoint_name: str = Field("", description="Another name, where its own is taken by now.")
+
+
 class Target(Schema):
     model: str
 
@@ -95,6 +101,7 @@ class EndpointOut(Schema):
     spec_version: int
     time_created: str
     time_updated: str
+    time_deleted: str | None
 
 
 class Endpoints(Schema):
@@ -136,14 +143,16 @@ def list_endpoints(
     status: str | None = None,
     arch: str | None = None,
     model: str | None = None,
+    deleted: bool = False,
     cursor: str | None = None,
     limit: int = PAGE,
 ) -> dict[str, Any]:
-    """Endpoints of the active tenant that you can see, or of one project, newest first. Keys are masked."""
+    """Endpoints of the active tenant that you can see, or of one project, newest first. Keys are masked.
+
+    With `deleted`: those that were deleted in the last 24 hours and can be restored.
+    """
     actor = request.auth
-    rows = (
-        selectors.in_project(actor, projects.named(actor, project)) if project else selectors.in_tenant(actor)
-    )
+    rows = _listed(request, project, deleted)
     if name is not None:
         rows = rows.filter(name__iexact=name)
     if arch is not None:
@@ -165,7 +174,7 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
     actor = request.auth
     project = projects.named(actor, body.project)
     spec = _spec(actor, body, body.endpoint_name, body.description)
-    preview = _preview(actor, services.read_spec(actor, spec))
+    preview = _preview(actor, read_spec(actor, spec))
     endpoint = services.create_endpoint(actor=actor, project=project, spec=spec, now=request.now)
     return _with_keys(request, endpoint) | {"warnings": _warnings(preview)}
 
@@ -174,7 +183,7 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
 def plan_endpoint(request: ApiRequest, body: Wish) -> dict[str, Any]:
     """Where each instance would land now, and what would wait and why. Nothing is changed."""
     projects.named(request.auth, body.project)
-    plan = services.read_spec(request.auth, _spec(request.auth, body))
+    plan = read_spec(request.auth, _spec(request.auth, body))
     return _plan(plan, _preview(request.auth, plan))
 
 
@@ -188,8 +197,11 @@ def endpoint_info(request: ApiRequest, endpoint: str, project: str | None = None
 def update_endpoint(
     request: ApiRequest, endpoint: str, body: Changes, project: str | None = None
 ) -> dict[str, Any]:
-    """A description touches nothing that runs, instances add or drain the difference, all else rolls."""
-    edit = services.Edit(
+    """A description touches nothing that runs, instances add or drain the difference, all else rolls.
+
+    `warnings` says what will have to wait for RDUs.
+    """
+    edit = Edit(
         description=body.description,
         model=body.model_checkpoint,
         model_version=body.model_version,
@@ -199,8 +211,10 @@ def update_endpoint(
         spec_version=body.spec_version,
     )
     found = _named(request.auth, endpoint, project)
+    prospect = services.foresee_edit(actor=request.auth, endpoint=found, edit=edit)
+    warnings = _warnings(services.preview_edit(actor=request.auth, prospect=prospect))
     changed = services.update_endpoint(actor=request.auth, endpoint=found, edit=edit, now=request.now)
-    return _masked(request, selectors.view(changed))
+    return _masked(request, selectors.view(changed)) | {"warnings": warnings}
 
 
 @router.post("/endpoints/{endpoint}/stop", response=answers(EndpointOut), summary="Stop an endpoint")
@@ -226,6 +240,19 @@ def delete_endpoint(request: ApiRequest, endpoint: str, project: str | None = No
     return _masked(request, selectors.view(deleted))
 
 
+@router.post("/endpoints/{endpoint}/restore", response=answers(EndpointOut), summary="Restore an endpoint")
+def restore_endpoint(
+    request: ApiRequest, endpoint: str, body: Restoring | None = None, project: str | None = None
+) -> dict[str, Any]:
+    """Within 24 hours of its deletion, with its API keys and settings, as Stopped."""
+    actor = request.auth
+    place = projects.named(actor, project) if project else None
+    found = selectors.deleted_named(actor, endpoint, request.now, place)
+    name = body.endpoint_name if body else ""
+    restored = services.restore_endpoint(actor=actor, endpoint=found, name=name, now=request.now)
+    return _masked(request, selectors.view(restored))
+
+
 # ----- translating in -------------------------------------------------------------------------------------
 
 
@@ -233,8 +260,16 @@ def _named(actor: Actor, endpoint: str, project: str | None) -> Endpoint:
     return selectors.named(actor, endpoint, projects.named(actor, project) if project else None)
 
 
-def _spec(actor: Actor, wish: Wish, name: str = "", description: str = "") -> services.Spec:
-    return services.Spec(
+def _listed(request: ApiRequest, project: str | None, deleted: bool) -> QuerySet[Endpoint]:
+    actor = request.auth
+    place = projects.named(actor, project) if project else None
+    if deleted:
+        return selectors.recently_deleted(actor, request.now, place)
+    return selectors.in_project(actor, place) if place else selectors.in_tenant(actor)
+
+
+def _spec(actor: Actor, wish: Wish, name: str = "", description: str = "") -> Spec:
+    return Spec(
         name=name,
         description=description,
         model=wish.model_checkpoint,
@@ -308,6 +343,7 @@ def _endpoint(view: EndpointView, keys: list[dict[str, Any]]) -> dict[str, Any]:
         "spec_version": endpoint.spec_version,
         "time_created": moment(endpoint.created_at),
         "time_updated": moment(endpoint.updated_at),
+        "time_deleted": moment(endpoint.deleted_at) if endpoint.deleted_at else None,
     }
 
 
@@ -320,7 +356,7 @@ def _waiting(instance: InstanceView) -> dict[str, Any]:
     }
 
 
-def _preview(actor: Actor, plan: services.Plan) -> machines.Preview:
+def _preview(actor: Actor, plan: Plan) -> machines.Preview:
     return machines.preview(
         actor,
         generation=plan.option.generation_id,
@@ -330,7 +366,7 @@ def _preview(actor: Actor, plan: services.Plan) -> machines.Preview:
     )
 
 
-def _plan(plan: services.Plan, preview: machines.Preview) -> dict[str, Any]:
+def _plan(plan: Plan, preview: machines.Preview) -> dict[str, Any]:
     landings = [(number, node.name) for node in preview.nodes for number in node.lands]
     return {
         "model_name": plan.model.name,

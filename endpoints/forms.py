@@ -1,26 +1,28 @@
 """The Create endpoint window: which choices depend on which, and what was typed.
 
-The form only offers; what holds is decided by `endpoints.services.read_spec`, whose refusals name the same
+The form only offers; what holds is decided by `endpoints.specs.read_spec`, whose refusals name the same
 fields. Each choice narrows the next: ML App → model → version and RDU generation → model parameters.
 
 The window sends back a mark of what each of its parts offers. So a change refreshes just the parts that would
 now offer something else, whichever request got lost or was overtaken before, and nothing else that is typed.
 """
 
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 from zlib import crc32
 
 from django import forms
 
-from endpoints.services import Spec
+from endpoints.specs import Spec
 from scheduler import selectors as scheduler
 from studio.hub import selectors as hub
-from studio.hub.models import DeployOption, Model
+from studio.hub.models import DeployOption, MLApp, Model
 from studio.hub.rules import RDUS_PARAM
 from studio.tenants.rules import Actor
 
 PARAMETER = "hyperparams."
+FROM_HUB = "hub"  # the entry of Select model that opens the Model Hub
 FIRST_A_MODEL = [("", "Select a model first")]
 PICKS = ("ml_app", "model_checkpoint", "model_version", "rdu_arch")
 
@@ -37,24 +39,30 @@ class Picker(forms.Select):
         return option
 
 
-def _pick(label: str) -> forms.CharField:
+def pick(label: str) -> forms.CharField:
     return forms.CharField(label=label, required=False, widget=Picker)
 
 
 class EndpointForm(forms.Form):
+    """`token` is the id of the endpoint to be: pressed twice, the button creates one."""
+
+    picks: tuple[str, ...] = PICKS
+    unwatched: tuple[str, ...] = ("endpoint_name", "description", "token")  # what they hold moves no RDU
+
     endpoint_name = forms.CharField(label="Endpoint name", required=False)
     description = forms.CharField(
         label="Description", required=False, widget=forms.Textarea(attrs={"rows": 1})
     )
-    ml_app = _pick("ML App")
-    model_checkpoint = _pick("Select model")
-    model_version = _pick("Version")
+    ml_app = pick("ML App")
+    model_checkpoint = pick("Select model")
+    model_version = pick("Version")
     instances = forms.CharField(
         label="Number of instances",
         required=False,
         widget=forms.NumberInput(attrs={"min": 1, "step": 1, "inputmode": "numeric"}),
     )
-    rdu_arch = _pick("RDU generation")
+    rdu_arch = pick("RDU generation")
+    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
     use_required_attribute = False
 
     def __init__(
@@ -79,19 +87,16 @@ class EndpointForm(forms.Form):
     # ----- what is offered
 
     def _offer_models(self, actor: Actor) -> None:
-        apps = list(hub.apps())
-        chosen = next((app for app in apps if str(app.pk) == self._typed("ml_app")), None)
-        self._offer("ml_app", [("", "All ML Apps"), *((str(app.pk), app.name) for app in apps)])
         groups: dict[str, list[tuple[str, str]]] = {}
         refusals: dict[str, str] = {}
-        for item in hub.deployable_models(actor, chosen):
+        for item in self._deployables(actor, self._offer_apps()):
             pk = str(item.model.pk)
             groups.setdefault(item.group, []).append((pk, _model_label(item.model)))
             if item.refusal:
                 refusals[pk] = item.refusal
             elif pk == self._typed("model_checkpoint"):
                 self.model = item.model
-        choices = [("", "Select a model"), *groups.items()]
+        choices = [("", "Select a model"), *groups.items(), (FROM_HUB, "Select from Model Hub")]
         self._offer(
             "model_checkpoint", choices, closed=refusals, note=" ".join(dict.fromkeys(refusals.values()))
         )
@@ -99,13 +104,27 @@ class EndpointForm(forms.Form):
         if self.model:
             self.initial["ml_app"] = str(self.model.app_id)
 
+    def _offer_apps(self) -> MLApp | None:
+        apps = list(hub.apps())
+        self._offer("ml_app", [("", "All ML Apps"), *((str(app.pk), app.name) for app in apps)])
+        return next((app for app in apps if str(app.pk) == self._typed("ml_app")), None)
+
+    def _deployables(self, actor: Actor, app: MLApp | None) -> list[hub.Deployable]:
+        return hub.deployable_models(actor, app)
+
+    def _options(self) -> list[DeployOption]:
+        return scheduler.existing(hub.options_of(self.model)) if self.model else []
+
+    def _recommended(self, options: list[DeployOption]) -> str:
+        return scheduler.recommended(options, self._typed_rdus())
+
     def _offer_deployments(self) -> None:
         versions = list(self.model.versions.all()) if self.model else []
         numbers = [str(each.number) for each in sorted(versions, key=lambda each: -each.number)]
         self._offer("model_version", [(number, number) for number in numbers] or FIRST_A_MODEL)
         self._keep("model_version", numbers)
-        options = scheduler.existing(hub.options_of(self.model)) if self.model else []
-        best = scheduler.recommended(options, self._typed_rdus()) if options else ""
+        options = self._options()
+        best = self._recommended(options) if options else ""
         codes = [option.generation_id for option in options]
         labels = [(code, f"{code} · recommended" if code == best else code) for code in codes]
         self._offer("rdu_arch", labels or FIRST_A_MODEL, note=self._why_no_generation(codes))
@@ -134,8 +153,8 @@ class EndpointForm(forms.Form):
     @property
     def touched(self) -> list[str]:
         """The parts that would show something else now than the window does."""
-        stale = [name for name in PICKS if self.marks[name] != self._typed(f"shown.{name}")]
-        stale += [name for name in PICKS if self.initial[name] != self._typed(name)]
+        stale = [name for name in self.picks if self.marks[name] != self._typed(f"shown.{name}")]
+        stale += [name for name in self.picks if self.initial[name] != self._typed(name)]
         return stale if self.parameters_of == self._typed("parameters_of") else [*stale, "parameters"]
 
     @property
@@ -148,6 +167,12 @@ class EndpointForm(forms.Form):
         return any(
             field.errors or str(field.value()) != self.defaults[field.name] for field in self.parameters
         )
+
+    def focus(self, name: str) -> None:
+        """The field at which the window opens."""
+        for field in self.fields.values():
+            field.widget.attrs.pop("autofocus", None)
+        self.fields[name].widget.attrs["autofocus"] = True
 
     def spec(self) -> Spec:
         """What was typed, for the service to check; before the window was submitted: what it shows."""
@@ -167,7 +192,8 @@ class EndpointForm(forms.Form):
 
     def _initial(self) -> dict[str, Any]:
         return {name: self._typed(name) for name in self.base_fields} | {
-            "instances": self._typed("instances") or "1"
+            "instances": self._typed("instances") or "1",
+            "token": self._typed("token") or str(uuid.uuid4()),
         }
 
     def _typed(self, name: str) -> str:
@@ -202,7 +228,7 @@ class EndpointForm(forms.Form):
     def _dress(self, preview_url: str) -> None:
         for name, field in self.fields.items():
             field.widget.attrs["class"] = "input"
-            if name not in ("endpoint_name", "description"):
+            if name not in self.unwatched:
                 typing = not isinstance(field.widget, Picker)
                 field.widget.attrs |= {
                     "hx-post": preview_url,
@@ -211,7 +237,27 @@ class EndpointForm(forms.Form):
                     "hx-swap": "none",
                     "hx-sync": "closest .sheet-body:queue last",
                 }
-        self.fields["endpoint_name"].widget.attrs["autofocus"] = True
+        self.focus(next(iter(self.fields)))
+
+
+def carried(typed: Mapping[str, Any]) -> dict[str, str]:
+    """What the window holds, as the query of an address that leads back to it.
+
+    Where the entry of the Model Hub is chosen, the model is still the one whose parameters are shown.
+    """
+    names = (*EndpointForm.base_fields, "parameters_of")
+    kept = {name: str(value) for name, value in typed.items() if name in names or name.startswith(PARAMETER)}
+    if kept.get("model_checkpoint") == FROM_HUB:
+        kept["model_checkpoint"] = kept.get("parameters_of", "").partition(":")[0]
+    return {name: value for name, value in kept.items() if value}
+
+
+def with_model(typed: Mapping[str, Any], model: str) -> dict[str, str]:
+    """The window with another model chosen; the model brings its app and its newest version."""
+    kept = carried(typed)
+    if model and model != kept.get("model_checkpoint"):
+        kept |= {"model_checkpoint": model, "ml_app": "", "model_version": ""}
+    return kept
 
 
 def _mark(offer: object) -> str:

@@ -7,6 +7,7 @@ sweep; under the endpoint's row lock, so that two callers never open the same in
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -14,8 +15,9 @@ from django.db.models import Count, F, Q
 
 from endpoints import routing
 from endpoints.models import Endpoint
-from endpoints.rules import AT_WORK, REMOVE_FIRST, Part, Step, next_step
-from scheduler.models import Instance, Placement
+from endpoints.rules import AT_WORK, REMOVE_FIRST, Forecast, Part, Step, forecast, next_step, surplus
+from scheduler import selectors as machines
+from scheduler.models import Instance, Node, Placement
 from scheduler.rules import NodeState, waits_for_room
 from scheduler.services import end_instances, open_instances
 from studio.unit import unit_of_work
@@ -31,7 +33,7 @@ def converge(endpoint_id: UUID, *, now: datetime) -> Step:
         desired=endpoint.desired,
         wanted=endpoint.instances,
         config=endpoint.config_version,
-        parts=_parts(endpoint),
+        parts=_parts(endpoint, _present(endpoint)),
     )
     if step.ends:
         end_instances([UUID(each) for each in step.ends], now=now)
@@ -43,6 +45,36 @@ def converge(endpoint_id: UUID, *, now: datetime) -> Step:
     if step.ends or step.opens:
         routing.touch([endpoint.pk])
     return step
+
+
+def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecast:
+    """How the endpoint would come to be as `after`, a row that is not saved: the facts for `rules.forecast`."""
+    rows = _present(after)
+    parts = _parts(after, rows)
+    told = partial(
+        forecast,
+        was=was,
+        desired=after.desired,
+        wanted=after.instances,
+        config=after.config_version,
+        differs=differs,
+        rolls=rolls,
+        parts=parts,
+    )
+    if not (rolls and was == after.desired == Endpoint.Desired.RUNNING):
+        return told()
+    going = {part.id for part in surplus(after.instances, parts)}
+    freed: Counter[UUID] = Counter()
+    for row in rows:
+        if row.node_id and (row.state == "draining" or str(row.pk) in going):
+            freed[row.node_id] += row.rdus
+    room_maker = _room_maker(after, rows)
+    maker = Node.objects.get(pk=room_maker) if room_maker else None
+    return told(
+        spare=machines.spare(after, freed),
+        lacking=after.rdus - maker.free - freed[maker.pk] if maker else after.rdus,
+        holds={str(row.pk): row.rdus for row in rows},
+    )
 
 
 def settle(*, now: datetime) -> None:
@@ -71,8 +103,11 @@ def _miscounted() -> set[UUID]:
     return set(counted.exclude(present=F("instances")).values_list("pk", flat=True))
 
 
-def _parts(endpoint: Endpoint) -> list[Part]:
-    rows = list(Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node"))
+def _present(endpoint: Endpoint) -> list[Instance]:
+    return list(Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node"))
+
+
+def _parts(endpoint: Endpoint, rows: Sequence[Instance]) -> list[Part]:
     looked = _planner_looked(endpoint.generation_id)
     room_maker = _room_maker(endpoint, rows)
     return [

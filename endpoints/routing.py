@@ -127,7 +127,7 @@ def build(ids: Sequence[UUID]) -> list[wire.Route]:
         .select_related("model_version__model__app")
         .prefetch_related(
             Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None)),
-            Prefetch("rows", serving.order_by("ordinal", "pk")),
+            Prefetch("rows", serving.select_related("runtime_version__runtime").order_by("ordinal", "pk")),
         )
     )
     return [_route(view) for view in selectors.views(rows, whole=True)]
@@ -174,7 +174,8 @@ def _key(key: ApiKey) -> wire.Key:
 
 def _upstream(row: Instance) -> wire.Upstream:
     token = keyring.open_value(row.sealed_token, "instance") if row.sealed_token else ""
-    return wire.Upstream(str(row.pk), row.host, row.port, token, spare=row.state == InstanceState.LOST)
+    spare, slots = row.state == InstanceState.LOST, row.runtime_version.runtime.parallel
+    return wire.Upstream(str(row.pk), row.host, row.port, token, spare=spare, slots=slots)
 
 
 # ----- the publisher --------------------------------------------------------------------------------------

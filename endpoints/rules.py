@@ -4,13 +4,16 @@ Both are pure. The status is never stored; each predicate below has a twin as a 
 `endpoints.selectors`, and a property test holds them together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
-from studio.errors import invalid_field
+from studio.errors import Conflict, invalid_field
 
 MOST_INSTANCES: Final = 1000
+KEPT: Final = timedelta(hours=24)  # what was deleted can be restored for as long
+FORGOTTEN: Final = KEPT + timedelta(hours=1)  # then the rest goes; clocks of two processes may differ
 
 DELETING: Final = "Deleting"
 STOPPING: Final = "Stopping"
@@ -148,15 +151,25 @@ def _outdated_to_end(
     wanted: int, current: Sequence[Part], outdated: Sequence[Part], parts: Sequence[Part]
 ) -> list[str]:
     idle = [part for part in outdated if part.state not in AT_WORK]
-    at_work = sorted(
-        (part for part in outdated if part.state in AT_WORK),
-        key=lambda p: (REMOVE_FIRST[p.state], -p.ordinal),
-    )
+    at_work = _at_work(outdated)
     ready = sum(part.state == "ready" for part in current)
     ending = at_work[: max(0, len(at_work) - max(0, wanted - ready))]
     if not ending and _needs_room(current, parts):
         ending = [part for part in at_work if part.makes_room and not part.moving][:1]
     return [part.id for part in (*idle, *ending)]
+
+
+def surplus(wanted: int, parts: Sequence[Part]) -> list[Part]:
+    """Of outdated ones, those that end before any new one is ready: fewer are wished than are at work."""
+    at_work = _at_work(parts)
+    return at_work[: max(0, len(at_work) - wanted)]
+
+
+def _at_work(parts: Sequence[Part]) -> list[Part]:
+    """In the order in which they end."""
+    return sorted(
+        (part for part in parts if part.state in AT_WORK), key=lambda p: (REMOVE_FIRST[p.state], -p.ordinal)
+    )
 
 
 def _needs_room(current: Sequence[Part], parts: Sequence[Part]) -> bool:
@@ -165,7 +178,139 @@ def _needs_room(current: Sequence[Part], parts: Sequence[Part]) -> bool:
     return not on_the_way and not leaving and any(part.waits_for_room for part in current)
 
 
+# ----- how an edit will be applied ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the steps after an edit will come to, as things stand: a word for it, and a sentence for people.
+
+    `kept`: instances that go on as they are. `opens`, `ends`: how many begin and go.
+    """
+
+    effect: str
+    sentence: str
+    kept: int = 0
+    opens: int = 0
+    ends: int = 0
+
+
+NOTHING: Final = "nothing"
+LATER: Final = "later"
+STARTS: Final = "starts"
+STOPS: Final = "stops"
+UNTOUCHED: Final = "untouched"
+MORE: Final = "more"
+FEWER: Final = "fewer"
+REPLACES: Final = "replaces"
+ROLLS: Final = "rolls"
+IN_TURN: Final = "in turn"
+GAP: Final = "gap"
+WAITS: Final = "waits"
+
+
+def forecast(
+    *,
+    was: str,
+    desired: str,
+    wanted: int,
+    config: int,
+    differs: bool,
+    rolls: bool,
+    parts: Sequence[Part],
+    spare: int = 0,
+    lacking: int = 0,
+    holds: Mapping[str, int] | None = None,
+) -> Forecast:
+    """How an edit will be applied: what `next_step` will do, told before.
+
+    `was` and `desired`: the wish before and after. `parts` as the step sees them, `makes_room` for the new
+    configuration. `spare`: new instances that could be placed while all others but the surplus stand;
+    `lacking`: RDUs that the node with room still lacks for one; `holds`: part → its RDUs.
+    """
+    present = [part for part in parts if part.state in REMOVE_FIRST]
+    current = [part for part in present if part.config == config and not part.moving]
+    if not differs:
+        return Forecast(NOTHING, "Nothing is changed yet.", kept=len(current))
+    if desired != "running":
+        return _forecast_stopped(was, present)
+    if was != "running":
+        return Forecast(STARTS, f"It starts: {_count(wanted)} will be placed.", opens=wanted)
+    if not rolls:
+        return _forecast_count(wanted, current)
+    return _forecast_rollout(wanted, present, spare, lacking, holds or {})
+
+
+def _forecast_stopped(was: str, present: Sequence[Part]) -> Forecast:
+    if was == "running":
+        return Forecast(
+            STOPS,
+            "It stops, as Stop does: requests that are being answered are finished, then its RDUs are free.",
+            ends=len(present),
+        )
+    return Forecast(LATER, "Nothing runs now; this holds from its next restart on.")
+
+
+def _forecast_count(wanted: int, current: Sequence[Part]) -> Forecast:
+    kept = min(wanted, len(current))
+    if wanted > len(current):
+        more = wanted - len(current)
+        return Forecast(MORE, f"Nothing restarts: {_count(more, 'more')} will be placed.", kept, more)
+    if wanted < len(current):
+        fewer = len(current) - wanted
+        says = f"Nothing restarts: {_count(fewer)} will finish what {'it does' if fewer == 1 else 'they do'} and end."
+        return Forecast(FEWER, says, kept, ends=fewer)
+    return Forecast(UNTOUCHED, "Nothing restarts.", kept)
+
+
+def _forecast_rollout(
+    wanted: int, present: Sequence[Part], spare: int, lacking: int, holds: Mapping[str, int]
+) -> Forecast:
+    """1. Nobody answers: nothing to interrupt. 2. One new instance finds room: no old one goes before it is
+    ready. 3. Else old ones with room go in their order until one new instance fits; do others answer meanwhile?
+    """
+    serving = {part.id for part in present if part.state == "ready"}
+    gone = {part.id for part in surplus(wanted, present)}
+    stay = [part for part in _at_work(present) if part.id not in gone]
+
+    def comes(effect: str, sentence: str) -> Forecast:
+        return Forecast(effect, sentence, opens=wanted, ends=len(present))
+
+    if not serving:
+        return comes(REPLACES, "No instance answers now; new ones take the place of the present ones.")
+    if spare:
+        return comes(
+            ROLLS, "Rolling, without interruption: each present instance answers until a new one is Live."
+        )
+    makers = [part for part in stay if part.makes_room and not part.moving]
+    while lacking > 0 and makers:
+        gone.add(makers[0].id)
+        lacking -= holds.get(makers.pop(0).id, 0)
+    if lacking > 0:
+        return comes(
+            WAITS,
+            "The new instances wait for RDUs, as no room can be made for them; the present ones answer meanwhile.",
+        )
+    if serving - gone:
+        return comes(
+            IN_TURN, "In place, one after another, because no RDU is spare: fewer instances answer meanwhile."
+        )
+    return comes(
+        GAP, "In place with a gap, because no RDU is spare: nothing answers until a new instance is Live."
+    )
+
+
+def _count(number: int, word: str = "") -> str:
+    return f"{number}{f' {word}' if word else ''} instance{'' if number == 1 else 's'}"
+
+
 # ----- what people type --------------------------------------------------------------------------------------
+
+
+def check_restorable(name: str, deleted_at: datetime | None, now: datetime) -> None:
+    """Raises `Conflict` when the day in which a deleted endpoint can be restored is over."""
+    if deleted_at is None or now - deleted_at >= KEPT:
+        raise Conflict(f"Endpoint {name} was deleted more than 24 hours ago; it cannot be restored any more.")
 
 
 def read_instances(value: object, *, least: int = 1) -> int:

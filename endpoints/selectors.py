@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,13 +38,43 @@ def facts(actor: Actor, endpoint: Endpoint) -> Facts:
 
 def visible(actor: Actor) -> QuerySet[Endpoint]:
     """Endpoints the actor may see, in any tenant, without those that are deleted and gone."""
+    return Endpoint.objects.filter(_seen_by(actor), _not_gone()).select_related(*WITH)
+
+
+def recently_deleted(actor: Actor, now: datetime, project: Project | None = None) -> QuerySet[Endpoint]:
+    """What the actor may see of the last day's deletions and can still be restored, the latest first.
+
+    Of one project, or of the active tenant.
+    """
+    place = Q(project=project) if project else Q(project__tenant=actor.tenant)
+    lately = Q(desired="deleted", deleted_at__gt=now - rules.KEPT, project__deleted_at__isnull=True)
+    found = Endpoint.objects.filter(_seen_by(actor), place, lately)
+    return found.select_related(*WITH).order_by("-deleted_at", "id")
+
+
+def deleted_named(actor: Actor, name_or_id: str, now: datetime, project: Project | None = None) -> Endpoint:
+    """One that can be restored, by id in any tenant or by name. Raises `NotFound`, and where the name fits several."""
+    try:
+        lately = Q(desired="deleted", project__deleted_at__isnull=True, pk=UUID(name_or_id))
+        found = list(Endpoint.objects.filter(_seen_by(actor), lately).select_related(*WITH))
+    except ValueError:
+        found = list(recently_deleted(actor, now, project).filter(name__iexact=name_or_id)[:20])
+    return _the_one(found, f"deleted endpoint {name_or_id!r}", "Name its id.")
+
+
+def is_taken(project: UUID, name: str) -> bool:
+    """Whether an endpoint that is not deleted has this name in the project."""
+    return Endpoint.objects.filter(project=project, name__iexact=name).exclude(desired="deleted").exists()
+
+
+def _seen_by(actor: Actor) -> Q:
     seen = projects.open_to(actor, "project__")
     if not actor.is_org_admin:
         shared = Q(
             project__tenant__in=list(actor.tenants), general_access__in=["tenant_viewer", "tenant_editor"]
         )
         seen = seen | Q(owner=actor.id) | Q(general_access="all_viewer") | shared
-    return Endpoint.objects.filter(seen, _not_gone()).select_related(*WITH)
+    return seen
 
 
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
@@ -57,8 +88,10 @@ def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
 
 def events(actor: Actor) -> QuerySet[Event]:
     """What happened lately to the endpoints and projects of the active tenant that the actor may see."""
-    seen = Q(thing_type="endpoint", thing_id__in=visible(actor).order_by().values("pk"))
-    seen |= Q(thing_type="project", thing_id__in=projects.visible(actor).order_by().values("pk"))
+    # EXISTS, so that the newest events are looked at first and the few that are shown end the search.
+    thing = {"pk": OuterRef("thing_id")}
+    seen = Q(Exists(visible(actor).filter(**thing)), thing_type="endpoint")
+    seen |= Q(Exists(projects.visible(actor).filter(**thing)), thing_type="project")
     return audit.of_tenant(actor.tenant, seen)
 
 
@@ -78,14 +111,16 @@ def named(actor: Actor, name_or_id: str, project: Project | None = None) -> Endp
         pool = pool.exclude(desired="deleted")
         pool = pool if project is not None else pool.filter(project__tenant=actor.tenant)
         found = list(pool.filter(name__iexact=name_or_id)[:20])
+    return _the_one(found, f"endpoint {name_or_id!r}", "Name the project.")
+
+
+def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotFound(f"There is no endpoint {name_or_id!r}.", {"endpoint": "unknown endpoint"})
+        raise NotFound(f"There is no {what}.", {"endpoint": "unknown endpoint"})
     several = ", ".join(f"{each.project.name}/{each.name} ({each.pk})" for each in found)
-    raise NotFound(
-        f"Several endpoints are named {name_or_id!r}: {several}. Name the project.", {"project": "needed"}
-    )
+    raise NotFound(f"There are several of {what}: {several}. {remedy}", {"project": "needed"})
 
 
 # ----- status ---------------------------------------------------------------------------------------------
@@ -122,6 +157,21 @@ def with_status(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return endpoints.annotate(
         status_word=Case(*whens, default=Value(rules.SETTING_UP), output_field=CharField())
     )
+
+
+def answering(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Those that are Live or Updating; cheaper than to ask each for its status."""
+    return _running_with(endpoints, InstanceState.READY)
+
+
+def waiting(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Those of which at least one instance waits for RDUs."""
+    return _running_with(endpoints, InstanceState.AWAITING)
+
+
+def _running_with(endpoints: QuerySet[Endpoint], state: str) -> QuerySet[Endpoint]:
+    rows = Instance.objects.filter(endpoint=OuterRef("pk"), state=state)
+    return endpoints.filter(Exists(rows), desired=Endpoint.Desired.RUNNING)
 
 
 def _status_conditions() -> list[tuple[str, Any]]:

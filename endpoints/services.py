@@ -1,110 +1,70 @@
 """What people do with endpoints. Each is one transaction: permission, rules, rows, audit, then the nudges."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from django.db.models import F
 
-from apikeys.services import mint_first_key
+from apikeys.services import forget_values, mint_first_key
 from endpoints import rollouts, routing, selectors
 from endpoints.models import Endpoint
-from endpoints.rules import read_instances
+from endpoints.rules import FORGOTTEN, Forecast, check_restorable
+from endpoints.specs import CONFIG, Edit, Plan, Spec, read_edit, read_spec
 from scheduler import selectors as machines
 from studio.audit.services import record
-from studio.errors import Conflict, invalid_field
+from studio.errors import Conflict
 from studio.hub import selectors as hub
-from studio.hub.models import DeployOption, Model, ModelVersion
-from studio.hub.rules import MOST_RDUS, RDUS_PARAM, clean_parameters, rdus_of
 from studio.projects import selectors as projects
 from studio.projects.models import Project
+from studio.projects.services import close_project
 from studio.tenants.rules import Actor, clean_name, clean_text, leading_role, require
 from studio.unit import unit_of_work
 
+__all__ = ["Edit", "Plan", "Spec", "read_spec"]  # the words of the services below
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What somebody typed for a new endpoint, as the doors hand it over: nothing is checked yet."""
 
-    name: str
-    model: str  # name or id
-    arch: str  # generation in any spelling; "" for the recommended one
-    instances: Any = 1
-    description: str = ""
-    model_version: str | int | None = None
-    app: str = ""  # ML App, only to be checked against the model's
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+class Changed(Conflict):
+    """Somebody changed the endpoint since the `spec_version` that an edit names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A spec that holds: what an endpoint of it would be."""
+class Prospect:
+    """What an edit would make of an endpoint, and how. `after`: the row as it would be, never saved."""
 
-    model: Model
-    version: ModelVersion
-    option: DeployOption
-    min_width: int
-    instances: int  # 0: to be created stopped
-    rdus: int
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What to change; None leaves a field as it is. `spec_version`: refuse if it is no longer the present one."""
-
-    description: str | None = None
-    model: str | None = None
-    model_version: str | int | None = None
-    arch: str | None = None
-    instances: Any | None = None
-    parameters: Mapping[str, Any] | None = None
-    spec_version: int | None = None
-
-
-def read_spec(actor: Actor, spec: Spec) -> Plan:
-    """Check everything but the name. Raises `Invalid` or `NotFound` at the field that is wrong."""
-    if not spec.model.strip():
-        raise invalid_field("model_checkpoint", "Select a model.")
-    model = hub.model_named(actor, spec.model)
-    if spec.app and spec.app.lower() not in (model.app.name.lower(), str(model.app_id)):
-        raise invalid_field("ml_app", f"{model.name} belongs to the ML App {model.app.name}.")
-    option, min_width = hub.option_for(model, spec.arch.strip() or _recommended(model, spec.parameters))
-    parameters = clean_parameters(spec.parameters, option.params)
-    rdus = rdus_of(parameters, option.rdus)
-    if rdus > MOST_RDUS:
-        raise invalid_field("hyperparams.model_parallel_rdus", f"An instance takes at most {MOST_RDUS} RDUs.")
-    return Plan(
-        model=model,
-        version=hub.version_of(model, spec.model_version),
-        option=option,
-        min_width=min_width,
-        instances=read_instances(spec.instances, least=0),
-        rdus=rdus,
-        parameters=parameters,
-    )
+    after: Endpoint
+    forecast: Forecast
 
 
 @unit_of_work
-def create_endpoint(*, actor: Actor, project: Project, spec: Spec, now: datetime) -> Endpoint:
+def create_endpoint(
+    *, actor: Actor, project: Project, spec: Spec, token: UUID | None = None, now: datetime
+) -> Endpoint:
     """An endpoint with its First Key and its instances waiting to be placed.
 
-    Raises `Invalid` or `NotFound` at the field that is wrong, `Conflict` at `endpoint_name` when it is taken.
+    `token`: its id to be. Sent twice with the same name, it is created once and answered twice; the primary
+    key holds that. Raises `Invalid` or `NotFound` at the field that is wrong, `Conflict` at `endpoint_name`
+    when it is taken.
     """
     facts = projects.facts(actor, project)
     require(actor, "endpoint.create", facts, thing="project")
     name = clean_name("endpoint_name", spec.name)
     description = clean_text("description", spec.description, 500)
     plan = read_spec(actor, spec)
+    _lock_open(project)
+    made = _with_token(token, project, name, actor)
+    if made is not None:
+        return made
     _check_name_free(project, name)
     endpoint = Endpoint.objects.create(
+        **({"pk": token} if token and not Endpoint.objects.filter(pk=token).exists() else {}),
         project=project,
         owner_id=actor.id or project.owner_id,
         name=name,
         description=description,
         model_version=plan.version,
-        runtime_version=hub.newest_runtime(),
+        runtime_version=hub.runtime_for(plan.model.app),
         generation_id=plan.option.generation_id,
         instances=plan.instances or 1,
         desired=Endpoint.Desired.RUNNING if plan.instances else Endpoint.Desired.STOPPED,
@@ -131,14 +91,14 @@ def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: dateti
     require(actor, "endpoint.run", facts, thing="endpoint")
     endpoint = _locked(endpoint)
     if edit.spec_version is not None and edit.spec_version != endpoint.spec_version:
-        raise Conflict("Somebody changed this endpoint meanwhile; look at it again and repeat your change.")
-    wanted = _read_edit(actor, endpoint, edit)
+        raise Changed("Somebody changed this endpoint meanwhile; look at it again and repeat your change.")
+    wanted = read_edit(actor, endpoint, edit)
     changes: dict[str, object] = {
         name: [str(getattr(endpoint, name)), str(new)] for name, new in wanted.items()
     }
     if not wanted:
         return endpoint
-    rolls = {"model_version", "generation_id", "rdus", "min_width", "parameters"} & set(wanted)
+    rolls = CONFIG & set(wanted)
     Endpoint.objects.filter(pk=endpoint.pk).update(
         **wanted,
         spec_version=F("spec_version") + 1,
@@ -149,6 +109,32 @@ def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: dateti
     rollouts.converge(endpoint.pk, now=now)
     routing.touch([endpoint.pk])
     return _fresh(endpoint)
+
+
+def foresee_edit(*, actor: Actor, endpoint: Endpoint, edit: Edit) -> Prospect:
+    """What `update_endpoint` would do now; nothing is changed. Raises what it would raise."""
+    require(actor, "endpoint.run", selectors.facts(actor, endpoint), thing="endpoint")
+    wanted = read_edit(actor, endpoint, edit)
+    after = copy(endpoint)
+    for name, value in wanted.items():
+        setattr(after, name, value)
+    rolls = bool(CONFIG & set(wanted))
+    after.config_version += rolls
+    return Prospect(after, rollouts.foresee(after, was=endpoint.desired, differs=bool(wanted), rolls=rolls))
+
+
+def preview_edit(*, actor: Actor, prospect: Prospect) -> machines.Preview:
+    """Where the instances that an edit would open land now, and what would wait and why."""
+    after = prospect.after
+    return machines.preview(
+        actor,
+        generation=after.generation_id,
+        min_width=after.min_width,
+        rdus=after.rdus,
+        instances=after.instances if after.desired == Endpoint.Desired.RUNNING else 0,
+        endpoint=after.pk,
+        kept=prospect.forecast.kept,
+    )
 
 
 @unit_of_work
@@ -165,10 +151,68 @@ def restart_endpoint(*, actor: Actor, endpoint: Endpoint, now: datetime) -> Endp
 
 @unit_of_work
 def delete_endpoint(*, actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
-    """Mark it deleted: it answers no more, its instances end, its name is free. Its rows stay."""
+    """It answers no more, its instances end, its name is free. For a day it can be restored."""
     facts = selectors.facts(actor, endpoint)
     require(actor, "endpoint.delete", facts, thing="endpoint")
-    endpoint = _locked(endpoint)
+    return _delete(actor, _locked(endpoint), now)
+
+
+@unit_of_work
+def restore_endpoint(*, actor: Actor, endpoint: Endpoint, name: str = "", now: datetime) -> Endpoint:
+    """Bring a deleted one back as Stopped, with its API keys and settings; under another name if one is given.
+
+    Raises `Conflict` when its day is over or its project is gone, at `endpoint_name` when the name is taken.
+    """
+    require(actor, "endpoint.delete", selectors.facts(actor, endpoint), thing="endpoint")
+    _lock_open(endpoint.project)
+    endpoint = _locked(endpoint, deleted=True)
+    check_restorable(endpoint.name, endpoint.deleted_at, now)
+    name = clean_name("endpoint_name", name or endpoint.name)
+    _check_name_free(endpoint.project, name, "; restore it under another name")
+    changes: dict[str, object] = {} if name == endpoint.name else {"name": [endpoint.name, name]}
+    Endpoint.objects.filter(pk=endpoint.pk).update(
+        name=name,
+        desired=Endpoint.Desired.STOPPED,
+        deleted_at=None,
+        updated_at=now,
+        spec_version=F("spec_version") + 1,
+    )
+    endpoint = _fresh(endpoint)
+    _record(actor, "restore", endpoint, changes)
+    routing.touch([endpoint.pk])
+    return endpoint
+
+
+@unit_of_work
+def delete_project(*, actor: Actor, project: Project, now: datetime) -> list[Endpoint]:
+    """Delete a project with all its endpoints, which are returned. Neither can be restored."""
+    require(actor, "project.delete", projects.facts(actor, project), thing="project")
+    _lock_open(project)
+    rows = Endpoint.objects.select_for_update(of=("self",)).select_related(*selectors.WITH)
+    gone = list(rows.filter(project=project).exclude(desired=Endpoint.Desired.DELETED).order_by("pk"))
+    deleted = [_delete(actor, endpoint, now) for endpoint in gone]
+    close_project(actor=actor, project=project, endpoints=[each.name for each in gone], now=now)
+    return deleted
+
+
+def forget_deleted(*, now: datetime) -> int:
+    """The sweep: of what can no longer be restored, the values of the API keys go. Returns endpoints."""
+    due = Endpoint.objects.filter(desired=Endpoint.Desired.DELETED, deleted_at__lt=now - FORGOTTEN)
+    ids = list(due.filter(api_keys__sealed__isnull=False).distinct().values_list("pk", flat=True))
+    for pk in ids:
+        _forget(pk, now)
+    return len(ids)
+
+
+@unit_of_work
+def _forget(pk: UUID, now: datetime) -> None:
+    """Under the endpoint's lock: a restore that came first has taken it out of the query."""
+    rows = Endpoint.objects.select_for_update().filter(pk=pk, desired=Endpoint.Desired.DELETED)
+    for endpoint in rows.filter(deleted_at__lt=now - FORGOTTEN):
+        forget_values(endpoint)
+
+
+def _delete(actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
     Endpoint.objects.filter(pk=endpoint.pk).update(
         desired=Endpoint.Desired.DELETED, deleted_at=now, updated_at=now, spec_version=F("spec_version") + 1
     )
@@ -196,76 +240,38 @@ def _wish(actor: Actor, verb: str, endpoint: Endpoint, desired: str, now: dateti
     return _fresh(endpoint)
 
 
-def _recommended(model: Model, parameters: Mapping[str, Any]) -> str:
-    """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
-    options = hub.options_of(model)
-    rdus = str(parameters.get(RDUS_PARAM, ""))
-    best = machines.recommended(options, int(rdus) if rdus.isdecimal() else None)
-    return best or next((option.generation_id for option in options), "")
-
-
-def _read_edit(actor: Actor, endpoint: Endpoint, edit: Edit) -> dict[str, Any]:
-    """The columns that change, with their new values."""
-    wanted: dict[str, Any] = {}
-    if edit.description is not None:
-        wanted["description"] = clean_text("description", edit.description, 500)
-    if edit.instances is not None:
-        number = read_instances(edit.instances, least=0)
-        wanted["desired"] = Endpoint.Desired.RUNNING if number else Endpoint.Desired.STOPPED
-        wanted["instances"] = number or endpoint.instances
-    if (edit.model, edit.model_version, edit.arch, edit.parameters) != (None, None, None, None):
-        wanted |= _read_config(actor, endpoint, edit)
-    return {name: value for name, value in wanted.items() if getattr(endpoint, name) != value}
-
-
-def _read_config(actor: Actor, endpoint: Endpoint, edit: Edit) -> dict[str, Any]:
-    present = endpoint.model_version.model
-    same_model = edit.model is None or hub.model_named(actor, edit.model) == present
-    plan = read_spec(
-        actor,
-        Spec(
-            name=endpoint.name,
-            model=str(present.pk) if same_model else str(edit.model),
-            arch=edit.arch or endpoint.generation_id,
-            instances=endpoint.instances,
-            model_version=edit.model_version or (endpoint.model_version.number if same_model else None),
-            parameters=endpoint.parameters
-            if edit.parameters is None and same_model
-            else edit.parameters or {},
-        ),
-    )
-    if plan.model.app_id != present.app_id:
-        raise invalid_field(
-            "model_checkpoint", f"Another model must belong to the same ML App, {present.app.name}."
-        )
-    return {
-        "model_version": plan.version,
-        "generation_id": plan.option.generation_id,
-        "rdus": plan.rdus,
-        "min_width": plan.min_width if edit.arch else endpoint.min_width,
-        "parameters": plan.parameters,
-    }
-
-
-def _locked(endpoint: Endpoint) -> Endpoint:
-    """The row as it is now, locked. Raises `Conflict` for one that is deleted."""
-    found = (
-        Endpoint.objects.select_for_update(of=("self",)).select_related(*selectors.WITH).get(pk=endpoint.pk)
-    )
-    if found.desired == Endpoint.Desired.DELETED:
-        raise Conflict(f"Endpoint {found.name} is deleted.")
+def _locked(endpoint: Endpoint, *, deleted: bool = False) -> Endpoint:
+    """The row as it is now, locked. Raises `Conflict` for one that is deleted, or is not where it should be."""
+    rows = Endpoint.objects.select_for_update(of=("self",)).select_related(*selectors.WITH)
+    found = rows.get(pk=endpoint.pk)
+    if (found.desired == Endpoint.Desired.DELETED) != deleted:
+        raise Conflict(f"Endpoint {found.name} is {'not ' if deleted else ''}deleted.")
     return found
+
+
+def _lock_open(project: Project) -> None:
+    """Nothing comes into a project while it is deleted. Raises `Conflict` for one that is."""
+    rows = Project.objects.select_for_update(no_key=True).filter(pk=project.pk, deleted_at=None)
+    if not list(rows.values_list("pk")):
+        raise Conflict(f"Project {project.name} is deleted.")
+
+
+def _with_token(token: UUID | None, project: Project, name: str, actor: Actor) -> Endpoint | None:
+    """What the same form has created already."""
+    if token is None:
+        return None
+    found = Endpoint.objects.filter(pk=token, project=project, owner=actor.id, name__iexact=name)
+    return found.exclude(desired=Endpoint.Desired.DELETED).select_related(*selectors.WITH).first()
 
 
 def _fresh(endpoint: Endpoint) -> Endpoint:
     return Endpoint.objects.select_related(*selectors.WITH).get(pk=endpoint.pk)
 
 
-def _check_name_free(project: Project, name: str) -> None:
-    taken = Endpoint.objects.filter(project=project, name__iexact=name).exclude(desired="deleted")
-    if taken.exists():
+def _check_name_free(project: Project, name: str, remedy: str = "") -> None:
+    if selectors.is_taken(project.pk, name):
         raise Conflict(
-            f"There is an endpoint {name!r} in this project already.",
+            f"There is an endpoint {name!r} in this project already{remedy}.",
             {"endpoint_name": "This name is taken."},
         )
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from endpoints import rollouts
+from endpoints import rollouts, services
 from scheduler.listening import claim_sweep
 from studio import enqueue
 
@@ -21,3 +21,10 @@ def settle() -> None:
     now = datetime.now(UTC)
     if claim_sweep("settle", 8.0, now):
         rollouts.settle(now=now)
+
+
+@shared_task(name="endpoints.tasks.forget_deleted")
+def forget_deleted() -> None:
+    now = datetime.now(UTC)
+    if claim_sweep("forget deleted", 500.0, now):
+        services.forget_deleted(now=now)

@@ -123,6 +123,7 @@ def _wished(row: Instance, rdus: list[int], device_env: str) -> wire.Wished:
             in_flight_metrics=runtime.in_flight_metrics,
             start_seconds=runtime.start_seconds,
             stop_seconds=runtime.stop_seconds,
+            parallel=runtime.parallel,
         ),
         rdus=rdus,
         parameters=row.parameters,

@@ -8,11 +8,14 @@ awaiting ──▶ placed ──▶ starting ──▶ warming ──▶ ready �
                 failed ◀── control, when the restart budget is used up
 """
 
+import re
+import shlex
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from studio import env
+from studio.errors import invalid_field
 
 
 class InstanceState:
@@ -133,6 +136,49 @@ def heard_state(state: str, intent: str, silent_seconds: float) -> str:
     if state == NodeState.RETURNING:
         return NodeState.RETURNING
     return NodeState.SUSPECT if silent_seconds >= SUSPECT_AFTER else intent
+
+
+def answers(state: str, heard_at: datetime | None, now: datetime) -> bool:
+    """Whether its agent was heard lately; while silence is not counted, the state alone does not say it."""
+    if state in (NodeState.LOST, NodeState.JOINING, NodeState.SUSPECT):
+        return False
+    return heard_at is not None and now - heard_at < timedelta(seconds=LOST_AFTER)
+
+
+# ----- joining ---------------------------------------------------------------------------------------------
+
+_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,63}")
+_PASSWORD = re.compile(r"(?<=://)([^/@]*:)[^/@]+(?=@)")
+
+
+def clean_address(field: str, value: str) -> str:
+    """A host name or an IP address, "" for none. Raises `Invalid` at the field."""
+    address = value.strip()
+    if address and not _ADDRESS.fullmatch(address):
+        raise invalid_field(field, "An address is a host name or an IP address, without port and scheme.")
+    return address
+
+
+def join_command(node: str, address: str, broker: str) -> str:
+    """The one command that starts the node's agent. It reads the token from standard input and keeps it, 0600.
+
+    A password in the broker's address is replaced by the word PASSWORD.
+    """
+    told = {
+        "STUDIO_NODE": node,
+        "STUDIO_NODE_DIR": f"$HOME/studio-nodes/{node}",
+        "STUDIO_NODE_TOKEN_FILE": "-",
+        **({"STUDIO_NODE_ADDRESS": address} if address else {}),
+        "STUDIO_BROKER_URL": _PASSWORD.sub(r"\1PASSWORD", broker),
+    }
+    words = [f"{name}={_quoted(value)}" for name, value in told.items()]
+    return " ".join([*words, "python -m scheduler.agent"])
+
+
+def _quoted(value: str) -> str:
+    """For a shell; a leading $HOME stays what it is."""
+    home, rest = ("$HOME", value[5:]) if value.startswith("$HOME/") else ("", value)
+    return home + shlex.quote(rest)
 
 
 # ----- restarts --------------------------------------------------------------------------------------------

@@ -1,16 +1,17 @@
 """Opening and ending instances, and what operators do to nodes.
 
-Lock order everywhere: placement row, endpoints by id, nodes by id, instances, demand. Whatever changes what a node
-should run raises the node's `epoch` in the same transaction; whatever changes what people or gateways see
-of an endpoint raises its `route_version`.
+Lock order everywhere: project, placement row, endpoints by id, nodes by id, instances, demand. Whatever changes
+what a node should run raises the node's `epoch` in the same transaction; whatever changes what people or gateways
+see of an endpoint raises its `route_version`.
 """
 
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from uuid import UUID
 
+import redis
+import structlog
 from django.db.models import Case, F, Value, When
 
 from endpoints import routing
@@ -18,13 +19,15 @@ from endpoints.models import Endpoint
 from scheduler import registers
 from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Rdu
-from scheduler.rules import COMING, LOST_AFTER, InstanceState, NodeState
+from scheduler.rules import COMING, InstanceState, NodeState, answers, clean_address
 from studio import enqueue, keyring
 from studio.audit.services import record
 from studio.errors import Conflict, NotFound, invalid_field
 from studio.hub.models import Generation
 from studio.tenants.rules import Actor, Facts, clean_name, leading_role, require
 from studio.unit import unit_of_work
+
+log = structlog.get_logger()
 
 NODE_FACTS = Facts(tenant=None)
 WIDEST_NODE = 64
@@ -122,13 +125,26 @@ def _lock_nodes_of(ids: Sequence[UUID]) -> None:
 
 @unit_of_work
 def add_node(
-    *, actor: Actor, name: str, generation: str, width: int, virtual: bool = False, now: datetime
+    *,
+    actor: Actor,
+    name: str,
+    generation: str,
+    width: int,
+    virtual: bool = False,
+    address: str = "",
+    now: datetime,
 ) -> tuple[Node, str]:
-    """A node and its join token, which is shown this once. Raises `Invalid` and `Conflict` at the field."""
+    """A node and its join token, which is shown this once. Raises `Invalid` and `Conflict` at the field.
+
+    `address`: where its model servers will be reached; its agent's own word counts as soon as it has joined.
+    """
     require(actor, "node.manage", NODE_FACTS)
     name = clean_name("name", name)
     if " " in name:
         raise invalid_field("name", "A node's name has no spaces; it is part of its queue's name.")
+    if not name[0].isalnum():
+        raise invalid_field("name", "A node's name begins with a letter or a digit.")
+    address = clean_address("address", address)
     if not 1 <= width <= WIDEST_NODE:
         raise invalid_field("width", f"A node has from 1 to {WIDEST_NODE} RDUs, not {width}.")
     if not Generation.objects.filter(pk=generation).exists():
@@ -143,11 +159,13 @@ def add_node(
         width=width,
         free=width,
         virtual=virtual,
+        address=address,
         created_at=now,
         sealed_token=keyring.seal_value(token, "join"),
     )
     Rdu.objects.bulk_create([Rdu(node=node, index=index) for index in range(width)])
     _record(actor, "add", node, {"generation": generation, "width": width})
+    _forget_registers(name)  # of a node of this name that was removed while the broker was away
     raise_demand(generation)
     return node, token
 
@@ -183,7 +201,7 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     if node.state == NodeState.REMOVED:
         raise NotFound(f"There is no node {node.name}.")
     rows = list(Instance.objects.filter(node=node, state__in=LIVE))
-    if rows and _answers(node, now):
+    if rows and answers(node.state, node.heard_at, now):
         raise Conflict(f"{node.name} answers and still runs {len(rows)} instances; drain it first.")
     for row in rows:
         Allocation.objects.filter(instance=row, released_at=None).update(released_at=now)
@@ -200,7 +218,7 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     )
     _record(actor, "remove", node, {"instances ended": len(rows)})
     routing.touch(endpoints)
-    enqueue.after_commit(partial(registers.forget, enqueue.broker(), node.name))
+    _forget_registers(node.name)
     for endpoint in endpoints:
         enqueue.nudge_converging(str(endpoint))
     raise_demand(node.generation_id)
@@ -208,11 +226,16 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     return node
 
 
-def _answers(node: Node, now: datetime) -> bool:
-    """Whether its agent was heard lately; while silence is not counted, the state alone does not say it."""
-    if node.state in (NodeState.LOST, NodeState.JOINING, NodeState.SUSPECT):
-        return False
-    return node.heard_at is not None and now - node.heard_at < timedelta(seconds=LOST_AFTER)
+def _forget_registers(name: str) -> None:
+    """Once it is committed. A broker that is away keeps them; they are forgotten when the name is used again."""
+
+    def forget() -> None:
+        try:
+            registers.forget(enqueue.broker(), name)
+        except redis.RedisError as error:
+            log.warning("registers not forgotten", node=name, error=type(error).__name__)
+
+    enqueue.after_commit(forget)
 
 
 def _intend(actor: Actor, node: Node, intent: str, now: datetime) -> Node:

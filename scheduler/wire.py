@@ -45,7 +45,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """How a checkpoint becomes a model server. A row of the hub, as the agent needs it.
 
     `argv` and the values of `env` may hold the fields {path} {gguf} {host} {port} {name} {rdus} {devices}
-    and {python}; each item is one argument, no shell is involved.
+    {parallel} and {python}; each item is one argument, no shell is involved.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Runtime(msgspec.Struct, frozen=True):
     in_flight_metrics: list[str] = []  # their sum is the number of unfinished requests
     start_seconds: int = 120  # without progress
     stop_seconds: int = 5  # between TERM and KILL
+    parallel: int = 0  # requests an instance works on at once; 0 for as many as come
 
 
 class Wished(msgspec.Struct, frozen=True):

@@ -69,10 +69,17 @@ class Client:
     def create_project(self, name: str, description: str = "") -> Json:
         return self._call("POST", "projects", body={"name": name, "description": description})
 
+    def update_project(self, project: str, changes: Json) -> Json:
+        return self._call("PATCH", "projects", project, body=changes)
+
+    def delete_project(self, project: str) -> Json:
+        return self._call("DELETE", "projects", project)
+
     # Endpoints
 
-    def list_endpoints(self, project: str | None = None) -> Json:
-        return self._all("endpoints", "endpoints", query={"project": project})
+    def list_endpoints(self, project: str | None = None, *, deleted: bool = False) -> Json:
+        query = {"project": project, "deleted": "true" if deleted else None}
+        return self._all("endpoints", "endpoints", query=query)
 
     def endpoint_info(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._call("GET", "endpoints", endpoint, query={"project": project})
@@ -95,6 +102,11 @@ class Client:
 
     def delete_endpoint(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._call("DELETE", "endpoints", endpoint, query={"project": project})
+
+    def restore_endpoint(self, endpoint: str, *, name: str = "", project: str | None = None) -> Json:
+        """`name`: another one, where its own is taken by now."""
+        body = {"endpoint_name": name} if name else {}
+        return self._call("POST", "endpoints", endpoint, "restore", query={"project": project}, body=body)
 
     def list_api_keys(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._all("api_keys", "endpoints", endpoint, "apikeys", query={"project": project})
@@ -132,6 +144,18 @@ class Client:
     def endpoint_usage(self, endpoint: str, *, project: str | None = None, **narrowed: str | None) -> Json:
         """`narrowed`: since, until, key, step, as the API takes them."""
         return self._call("GET", "endpoints", endpoint, "usage", query={"project": project, **narrowed})
+
+    # Nodes
+
+    def list_nodes(self, *, arch: str | None = None, state: str | None = None) -> Json:
+        return self._all("nodes", "nodes", query={"arch": arch, "state": state})
+
+    def add_node(self, spec: Json) -> Json:
+        return self._call("POST", "nodes", body=spec)
+
+    def change_node(self, node: str, verb: str) -> Json:
+        """`verb`: cordon, uncordon, drain, undrain, remove."""
+        return self._call("POST", "nodes", node, verb)
 
     # The wire
 

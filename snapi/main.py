@@ -9,7 +9,7 @@ from typing import TextIO
 
 import typer
 
-from snapi.commands import apikey, apps, config, endpoint, model, project, tenant
+from snapi.commands import apikey, apps, config, endpoint, model, node, project, tenant
 from snapi.commands.version import version
 from snapi.errors import SnapiError
 from snapi.output import fail
@@ -46,6 +46,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(project.app, name="project")
 endpoint.app.add_typer(apikey.app)
 app.add_typer(endpoint.app, name="endpoint")
+app.add_typer(node.app, name="node")
 
 
 def main() -> int:

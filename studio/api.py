@@ -5,6 +5,7 @@ from ninja import Swagger
 import apikeys.api
 import endpoints.api
 import endpoints.usage.api
+import scheduler.api
 import studio.hub.api
 import studio.projects.api
 import studio.tenants.api
@@ -25,5 +26,6 @@ api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)
 api.add_router("", apikeys.api.router)
 api.add_router("", endpoints.usage.api.router)
+api.add_router("", scheduler.api.router)
 
 urls = json_api.addresses(api)

@@ -25,6 +25,7 @@ app.conf.update(
     beat_schedule={
         "watch": _sweep("scheduler.tasks.watch", 3.0, "reports"),
         "settle": _sweep("endpoints.tasks.settle", 10.0, "driving"),
+        "forget deleted": _sweep("endpoints.tasks.forget_deleted", 600.0, "driving"),
         "forget usage": _sweep("endpoints.usage.tasks.forget", 600.0, "driving"),
     },
 )

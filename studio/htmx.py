@@ -14,6 +14,7 @@ from typing import Any
 from django.contrib import messages
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
@@ -122,6 +123,17 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 def signed_out(request: HttpRequest) -> HttpResponse:
     """Whoever asked for a part of a page is not signed in any more: the page says so and offers the way."""
     return trigger_client_event(HttpResponse(status=401), "signed-out")
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without a token that holds. A page that htmx drives gets a new one and can send it again."""
+    if not getattr(request, "htmx", None):
+        return render(request, "403_csrf.html", status=403)
+    get_token(request)
+    if not request.user.is_authenticated:
+        return signed_out(request)
+    sentence = "This page was too old, so nothing was done. Send it again; what you typed is still there."
+    return notice(HttpResponse(status=403), sentence, "refused")
 
 
 # ----- the frame ------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ DATA_DIR = env.data_dir()
 DEBUG = False
 SECRET_KEY = env.secret("secret_key")
 ALLOWED_HOSTS = env.words("STUDIO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_FAILURE_VIEW = "studio.htmx.csrf_failed"
 CSRF_TRUSTED_ORIGINS = env.words("STUDIO_TRUSTED_ORIGINS", env.public_url())
 PUBLIC_URL = env.public_url()
 PROVIDER = env.text("STUDIO_PROVIDER", "SambaNova")

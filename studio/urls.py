@@ -25,6 +25,8 @@ urlpatterns = [
     path("api/", api.urls),
     path("", include("studio.tenants.urls")),
     path("", include("studio.projects.urls")),
+    path("", include("studio.hub.urls")),
     path("", include("endpoints.urls")),
+    path("", include("scheduler.urls")),
     path("", include("apikeys.urls")),
 ]

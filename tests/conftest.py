@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import broker as brokers
@@ -15,6 +16,9 @@ DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
 # In this order, and last: Playwright leaves a loop on the thread that no async test may meet.
 WAITING_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
 ON_REQUEST = ("soak", "clients")  # marks of what runs only where `-m` names them
+# On a busy machine one slow example says nothing; what hangs meets the timeout of the test.
+hypothesis.settings.register_profile("studio", deadline=None)
+hypothesis.settings.load_profile("studio")
 
 
 def on_postgres() -> bool:

@@ -20,6 +20,7 @@ from prometheus_client import start_http_server
 
 from endpoints.gateway import settings as told
 from endpoints.gateway.app import Gateway
+from endpoints.gateway.protocol import Protocol
 from endpoints.gateway.settings import Settings
 from studio.env import BadSetting
 
@@ -69,7 +70,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         _serve_metrics(settings, gateway)
         config = uvicorn.Config(
             gateway,
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -15,6 +15,8 @@ from endpoints.gateway.sse import Splitter
 
 # An instance that knows our token no longer is not the one we were told of.
 NOT_THIS_ONE = {401, 403}
+# What a model server may say to our client; any other status of its own stands for the plainest of its kind.
+PASSED_ON = {400, 404, 413, 422, 429, 500, 501, 502, 503, 504}
 DONE = b"[DONE]"
 LONGEST_SENTENCE = 1000
 UNKNOWN_FORM = "it is not an answer that OpenAI's API knows"
@@ -113,19 +115,21 @@ class Answer:
 
 def error_in(body: Json | None, status: int) -> errors.Refused:
     """An error object in whatever form the runtime has: `{"error": {…} | "…"}`, or message and code beside it."""
-    body = body or {}
+    body, said_status = body or {}, status
     said: Any = body.get("error")
     said = said if isinstance(said, dict) else {"message": said or body.get("message") or body.get("detail")}
     code = said.get("code")
     if status == 502 and isinstance(code, int) and 400 <= code <= 599 and code not in NOT_THIS_ONE:
         status = code
+    if status not in PASSED_ON:
+        status = 400 if 400 <= status < 500 else 502
     sentence = said.get("message")
     if not isinstance(sentence, str) or not sentence:
-        sentence = f"The instance answered {status}."
+        sentence = f"The instance answered {said_status}."
     wait = 1 if status in {429, 503} else None
     param = said.get("param")
     return errors.Refused(
-        status if status >= 400 else 502,
+        status,
         "instance_refused" if status < 500 else "instance_failed",
         sentence[:LONGEST_SENTENCE],
         param=param if isinstance(param, str) else None,

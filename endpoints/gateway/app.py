@@ -10,7 +10,8 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from typing import Any
 
 import aiohttp
 import redis.asyncio as redis
@@ -24,7 +25,7 @@ from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import openai
 from endpoints.gateway.formats.call import Asked
 from endpoints.gateway.front import Front
-from endpoints.gateway.limits import Bank, Estimates
+from endpoints.gateway.limits import UNLIMITED, Bank, Estimates
 from endpoints.gateway.meter import Meter, Prediction
 from endpoints.gateway.paths import Match
 from endpoints.gateway.reporter import Reporter
@@ -37,6 +38,7 @@ from endpoints.wire import Key, Route
 log = structlog.get_logger()
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+FRESH_SECONDS = 1.0  # a revoked key is refused within this time
 KEEP_ALIVE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the instance that closes first
 
 
@@ -123,6 +125,7 @@ class Gateway:
             await reply.refuse(errors.internal())
         finally:
             if prediction.endpoint:
+                self._settle(prediction)
                 self.meter.account(prediction)
 
     async def predict(
@@ -153,35 +156,33 @@ class Gateway:
                 )
                 asked = found.dialect.read(body, route)
                 _check_expert(holder.key, asked, route)
-                async with self.running.guard(receive), self._paid(holder.key, route, asked, prediction):
+                async with self.running.guard(receive):
+                    if holder.key.limits is not None:
+                        await self._pay(holder.key, route, asked, prediction)
                     await self._ask(route, asked, found.dialect.media, reply, prediction)
         except TimeoutError:
             raise errors.deadline(route.deadline_seconds) from None
 
-    @asynccontextmanager
-    async def _paid(
-        self, key: Key, route: Route, asked: Asked, prediction: Prediction
-    ) -> AsyncIterator[None]:
-        """Within the key's limits. Raises 429 where they leave no room."""
-        if key.limits is None:
-            yield
-            return
-        calls, size = len(asked.calls), sum(call.prompt_bytes for call in asked.calls)
+    async def _pay(self, key: Key, route: Route, asked: Asked, prediction: Prediction) -> None:
+        """Within the key's limits; settled when all is over. Raises 429 where they leave no room."""
         most = 0 if route.task == "embedding" else asked.calls[0].max_tokens
-        prediction.ticket = await self.bank.admit(key, self.estimates.cost(route.endpoint, size, most, calls))
-        try:
-            yield
-        finally:
+        prediction.prompt_bytes = sum(call.prompt_bytes for call in asked.calls)
+        cost = self.estimates.cost(route.endpoint, prediction.prompt_bytes, most, len(asked.calls))
+        prediction.ticket = await self.bank.admit(key, cost)
+
+    def _settle(self, prediction: Prediction) -> None:
+        if prediction.ticket is not UNLIMITED:
             usage = prediction.usage()
             prediction.ticket.settle(usage.total)
-            self.estimates.learn(route.endpoint, size, calls, usage)
+            calls = max(len(prediction.exchanges), 1)
+            self.estimates.learn(prediction.endpoint, prediction.prompt_bytes, calls, usage)
 
     async def _ask(
         self, route: Route, asked: Asked, media: bytes, reply: Reply, prediction: Prediction
     ) -> None:
         prediction.asked = True
         sent = time.perf_counter()
-        with self.upstreams.opening(route, prediction.request_id) as opening:
+        with closing(self.upstreams.opening(route, prediction.request_id)) as opening:
             try:
                 prediction.exchanges = await opening.all(asked.calls)
             finally:
@@ -212,11 +213,21 @@ class Gateway:
         return holder, route
 
     async def _health(self, path: str, send: Send) -> None:
-        """Alive, and, for `/readyz`, with a complete route table."""
+        """Alive, and, for `/readyz`, with a complete route table.
+
+        One that is not fresh is ready all the same: while the broker is away, no gateway knows better.
+        """
         ready = path == "/healthz" or self.table.complete
-        said = {"status": "ok" if ready else "starting"}
+        said: dict[str, Any] = {"status": "ok" if ready else "starting"}
         if path == "/readyz":
-            said["broker"] = "connected" if self.follower.connected else "away"
+            behind = self.follower.behind
+            said |= {
+                "broker": "connected" if self.follower.connected else "away",
+                "routes": len(self.table),
+                "complete": self.table.complete,
+                "fresh": behind < FRESH_SECONDS,
+                "behind_seconds": round(behind, 1) if self.table.complete else None,
+            }
         await Reply(send, openai.MODELS, list).whole(200 if ready else 503, said)
 
     async def _nothing_here(self, scope: Scope, send: Send) -> None:
@@ -226,6 +237,10 @@ class Gateway:
         self.meter.gauges.update(
             routes=("Endpoints in the route table", lambda: len(self.table)),
             routes_complete=("1 when the route table is complete", lambda: self.table.complete),
+            routes_behind_seconds=(
+                "Since the table was compared with the broker's",
+                lambda: self.follower.behind,
+            ),
             broker_connected=("1 while the broker answers", lambda: self.follower.connected),
             waiting=("Requests that wait for a free instance", self.upstreams.fleet.waiting_in_all),
             gateways=("Gateways that run, this one included", lambda: self.upstreams.fleet.gateways),

@@ -9,14 +9,11 @@ from typing import Any
 
 from endpoints.wire import Route
 
-# What the OpenAI clients call the classes of errors.
+# What the OpenAI clients call the classes of errors, beside `invalid_request_error` and `server_error`.
 TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    405: "invalid_request_error",
-    413: "invalid_request_error",
     429: "rate_limit_error",
 }
 
@@ -34,6 +31,7 @@ class Refused(Exception):
         param: str | None = None,
         retry_after: int | None = None,
         allow: str | None = None,
+        more_headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -43,9 +41,10 @@ class Refused(Exception):
         self.param = param
         self.retry_after = retry_after
         self.allow = allow
+        self.more_headers = more_headers
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        found = []
+        found = [*self.more_headers]
         if self.retry_after is not None:
             found.append((b"retry-after", b"%d" % self.retry_after))
         if self.allow is not None:
@@ -62,7 +61,8 @@ def generic_body(refused: Refused) -> dict[str, Any]:
 
 def openai_body(refused: Refused) -> dict[str, Any]:
     body = generic_body(refused)
-    body["error"] |= {"type": TYPES.get(refused.status, "server_error"), "param": refused.param}
+    kind = TYPES.get(refused.status, "server_error" if refused.status >= 500 else "invalid_request_error")
+    body["error"] |= {"type": kind, "param": refused.param}
     return body
 
 
@@ -125,6 +125,19 @@ def not_ready() -> Refused:
     return Refused(503, "starting", "The gateway has no complete route table yet.", retry_after=1)
 
 
+def bad_http() -> Refused:
+    return Refused(400, "bad_http", "This is not HTTP as the gateway understands it.")
+
+
+def head_too_large(limit: int) -> Refused:
+    sentence = f"Path and headers of the request are larger than {limit // 2**10} KiB."
+    return Refused(431, "head_too_large", sentence, details={"limit_bytes": limit})
+
+
+def slow_head(seconds: float) -> Refused:
+    return Refused(408, "slow_head", f"Path and headers of the request did not come within {seconds:g} s.")
+
+
 def stopping() -> Refused:
     return Refused(
         503, "stopping", "This gateway is being stopped; another try reaches the next one.", retry_after=1
@@ -158,13 +171,20 @@ LIMITS = {
 }
 
 
-def limit_reached(name: str, used: int, limit: int, reset: int | None) -> Refused:
-    """`reset`: seconds until the limit's next minute, day or month begins; None where it frees itself sooner."""
+def limit_reached(
+    name: str, used: int, limit: int, reset: int | None, headers: Sequence[tuple[bytes, bytes]]
+) -> Refused:
+    """`reset`: seconds until the limit's next minute, day or month begins; None where it frees itself sooner.
+
+    `headers` say what is left of each limit.
+    """
     sentence = f"The limit of this key is reached: {used} of {limit} {LIMITS[name]} used or reserved."
     if reset is not None:
         sentence += f" It begins anew in {reset} s."
     details = {"limit": name, "used": used, "allowed": limit, "reset_seconds": reset}
-    return Refused(429, "limit_reached", sentence, details=details, retry_after=reset or 1)
+    return Refused(
+        429, "limit_reached", sentence, details=details, retry_after=reset or 1, more_headers=headers
+    )
 
 
 def limits_unknown() -> Refused:

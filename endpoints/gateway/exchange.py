@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -69,8 +68,7 @@ class Attempt:
         self._response: aiohttp.ClientResponse | None = None
         self._first: list[Json] = []
         self._closed = False
-        self._listening: asyncio.Task[Any] | None = None  # who waits for the instance's next byte
-        self._abandoned = False
+        self._listening = Listening(self)
         fleet.began(upstream, self)
 
     @property
@@ -89,7 +87,7 @@ class Attempt:
         self.clock.start = time.time()
         began = time.monotonic()
         try:
-            with self._listen():
+            with self._listening:
                 response = await self._post()
                 if response.status != 200:
                     raise await _said_no(response)
@@ -119,7 +117,7 @@ class Attempt:
         while batch:
             yield batch
             try:
-                with self._listen():
+                with self._listening:
                     batch = await self._next_batch()
             except Silent as error:
                 raise errors.broken("it fell silent") from error
@@ -141,30 +139,7 @@ class Attempt:
 
     def abandon(self) -> None:
         """See `fleet.CallUnderWay`. Whoever waits for the instance is woken, whoever asks it next refused."""
-        self._abandoned = True
-        if self._listening is not None:
-            self._listening.cancel()
-
-    @contextmanager
-    def _listen(self) -> Iterator[None]:
-        """Around each wait for the instance. Raises Silent when the call was abandoned meanwhile."""
-        self._check_abandoned()
-        task = self._listening = asyncio.current_task()
-        assert task is not None
-        self.waits_since = time.monotonic()
-        try:
-            yield
-        except asyncio.CancelledError:
-            # Cancelled for another reason too, say by a client that left, the task must end all the same.
-            if self._abandoned and not task.uncancel():
-                raise Silent from None
-            raise
-        finally:
-            self._listening = self.waits_since = None
-
-    def _check_abandoned(self) -> None:
-        if self._abandoned:
-            raise Silent
+        self._listening.end()
 
     async def _post(self) -> aiohttp.ClientResponse:
         upstream = self._upstream
@@ -205,6 +180,34 @@ class Attempt:
         elif not self.clock.first:
             self.clock.first = time.time()
         return batch
+
+
+class Listening:
+    """Around each wait for the instance. Raises Silent when the call was abandoned meanwhile, or before."""
+
+    __slots__ = ("_attempt", "_ended", "_task")
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._ended = False
+        self._task: asyncio.Task[Any] | None = None  # who waits
+
+    def end(self) -> None:
+        self._ended = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def __enter__(self) -> None:
+        if self._ended:
+            raise Silent
+        self._task = asyncio.current_task()
+        self._attempt.waits_since = time.monotonic()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        task, self._task, self._attempt.waits_since = self._task, None, None
+        # Cancelled for another reason too, say by a client that left, the task must end all the same.
+        if kind is asyncio.CancelledError and self._ended and task is not None and not task.uncancel():
+            raise Silent from None
 
 
 def address(upstream: Upstream) -> str:

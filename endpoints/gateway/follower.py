@@ -8,6 +8,7 @@ While the broker is away the table stays as it is.
 
 import asyncio
 import gc
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ class Follower:
         self._seen = Seen()
         self._whole_due = True
         self.connected = False
+        self._polled_at = float("-inf")
+
+    @property
+    def behind(self) -> float:
+        """Seconds since the table was last compared with the broker's."""
+        return time.monotonic() - self._polled_at
 
     async def run(self) -> None:
         while True:
@@ -77,6 +84,7 @@ class Follower:
             await nudges.subscribe(wire.NUDGE)
             while True:
                 await self._poll(broker)
+                self._polled_at = time.monotonic()
                 if not self.connected:
                     log.info("broker reached", routes=len(self._table), complete=self._table.complete)
                 self.connected = True

@@ -188,7 +188,9 @@ class Bank:
             assert standing is not None
             limit = blocking(standing, account.limits, cost)
             if limit is not None and (not limit.held_idle or time.monotonic() >= until):
-                raise errors.limit_reached(limit.name, limit.used, limit.limit, limit.reset)
+                raise errors.limit_reached(
+                    limit.name, limit.used, limit.limit, limit.reset, Ticket(account).headers()
+                )
             await asyncio.sleep(ASK_AGAIN)
 
     def _without_broker(self, account: Account, cost: int, error: Exception) -> Ticket:
@@ -231,7 +233,7 @@ class Bank:
             account.id, int(LIFE * 1000), *counted, account.reserved_tokens, account.reserved_slots,
             int(bool(account.waiting)), cost, wanted, wanted * max(cost, 1),
             limits.requests_per_minute, limits.tokens_per_minute, limits.parallel,
-            limits.tokens_per_day, limits.tokens_per_month,
+            limits.tokens_per_day, limits.tokens_per_month, account.told_requests, account.told_tokens,
         ]  # fmt: skip
         try:
             answer = await self._exchange(keys=[LIMIT + account.key], args=arguments)

@@ -42,6 +42,7 @@ class Prediction:
     upstream: float = 0.0  # until the answer's first byte, or all of it when it is not streamed
     exchanges: Sequence[Exchange] = ()
     ticket: Ticket = UNLIMITED
+    prompt_bytes: int = 0  # where its key has limits
 
     def stamps(self) -> list[tuple[bytes, bytes]]:
         """The headers that every answer carries; the gateway's share is what is left of the time until now."""

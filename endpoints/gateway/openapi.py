@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from endpoints.gateway.openapi_bodies import SCHEMAS, Json, ref
+from endpoints.gateway.openapi_bodies import SCHEMAS, Json, either, ref, thing
 
 PATH = "/api/predict/openapi.json"
 NDJSON = "application/x-ndjson"
@@ -19,9 +19,13 @@ FAILURES = {
     403: ("The key belongs to another endpoint, or may not use this model.", "other_endpoint"),
     404: ("No such endpoint in this project, or no such model at this endpoint.", "no_endpoint"),
     405: ("Another method than the path has.", "wrong_method"),
+    408: ("Path and headers did not come in time.", "slow_head"),
     413: ("The body is larger than the limit of the gateway.", "too_large"),
+    422: ("The instance does not take the body, or one of its parameters.", "instance_refused"),
     429: ("A limit of the key is reached, or all instances are busy and so is the queue.", "limit_reached"),
-    500: ("The gateway failed; its log says why.", "internal"),
+    431: ("Path and headers are larger than the limit of the gateway.", "head_too_large"),
+    500: ("The instance failed, or the gateway, whose log then says why.", "instance_failed"),
+    501: ("The instance does not do this.", "instance_failed"),
     502: ("The instance failed, or answered what makes no sense.", "instance_failed"),
     503: ("The endpoint is not Live, or none of its instances answers just now.", "not_live"),
     504: ("No complete answer within the deadline of the endpoint.", "deadline"),
@@ -210,7 +214,7 @@ def _success(operation: Operation) -> Json:
         content[JSON] = {"schema": ref(schema), "example": example}
     if operation.stream is not None:
         media, schema, text = operation.stream
-        content[media] = {"schema": {"type": "string", "x-each": ref(schema)}, "example": text}
+        content[media] = {"schema": _of_stream(media, schema, operation.error), "example": text}
         unit = "line" if media == NDJSON else "event's data"
         sentence = (
             f"A stream: each {unit} is JSON like `{schema}`; a failure in it is an error in the same form."
@@ -218,6 +222,14 @@ def _success(operation: Operation) -> Json:
         if operation.told is not None:
             sentence = f"The answer; with `stream` true a stream: each {unit} is JSON like `{schema}`."
     return {"description": sentence, "headers": _headers(STAMPS), "content": content}
+
+
+def _of_stream(media: str, schema: str, error: str) -> Json:
+    """Of lines OpenAPI 3.1 can say no more than that they are text; of events, what each looks like."""
+    if media == NDJSON:
+        return {"type": "string", "x-each": ref(schema)}
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": either(ref(schema), ref(error))}
+    return thing("data", event={"type": "string"}, data=either({"const": "[DONE]"}, told))
 
 
 def _failure(operation: Operation, status: int) -> Json:

@@ -37,18 +37,20 @@ def nullable(schema: Json) -> Json:
 
 
 def _param(schema: Json, description: str) -> Json:
-    """Plain, as a string, or wrapped as generic v1 does."""
-    wrapped = thing("value", type=TEXT, value=TEXT)
-    return {"anyOf": [schema, TEXT, wrapped], "description": description}
+    """Plain, as a string, or wrapped as generic v1 does; null and a blank string are as good as nothing."""
+    plain = [schema, TEXT, {"type": "null"}]
+    wrapped = thing("value", value={"anyOf": plain})
+    return {"anyOf": [*plain, wrapped], "description": description}
 
 
+FLAG = either(YES_NO, {"enum": [0, 1]})
 PARAMS = thing(
     select_expert=_param(TEXT, "Which expert of a bundle answers; an alias of the model elsewhere."),
     process_prompt=_param(
-        YES_NO, "The prompt is a conversation, JSON in a string, for the model's chat template."
+        FLAG, "The prompt is a conversation, JSON in a string, for the model's chat template."
     ),
     max_tokens_to_generate=_param({"type": "integer", "minimum": 1}, "Also max_new_tokens and max_tokens."),
-    do_sample=_param(YES_NO, "False, the default, is greedy: temperature, top_p and top_k are then ignored."),
+    do_sample=_param(FLAG, "False, the default, is greedy: temperature, top_p and top_k are then ignored."),
     temperature=_param({"type": "number", "minimum": 0, "maximum": 1}, "0 to 1."),
     top_p=_param({"type": "number", "minimum": 0, "maximum": 1}, "0 to 1."),
     top_k=_param({"type": "integer", "minimum": 1, "maximum": 100}, "1 to 100."),
@@ -93,6 +95,11 @@ ITEM_VALUE = {
         thing(prompt_tokens_count=WHOLE, completion_tokens_count=WHOLE, model_execution_time=NUMBER),
     ]
 }
+ITEM_ID = {
+    "type": ["string", "integer", "null"],
+    "pattern": "^[^#]*$",
+    "description": "The item's place if left out.",
+}
 V1_STATUS = thing(
     complete=YES_NO,
     exitCode=WHOLE,
@@ -107,17 +114,17 @@ MESSAGE = thing(
     "role",
     role=TEXT,
     content={"description": "A string, a list of parts, or null."},
-    tool_calls=listed(ANYTHING),
+    tool_calls=nullable(listed(ANYTHING)),
 )
 SAMPLED = {
-    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-    "top_p": NUMBER,
-    "max_tokens": WHOLE,
-    "stop": either(TEXT, listed(TEXT)),
-    "seed": WHOLE,
-    "n": WHOLE,
-    "stream": YES_NO,
-    "stream_options": thing(include_usage=YES_NO),
+    "temperature": nullable({"type": "number", "minimum": 0, "maximum": 2}),
+    "top_p": nullable(NUMBER),
+    "max_tokens": nullable(WHOLE),
+    "stop": either(TEXT, listed(TEXT), {"type": "null"}),
+    "seed": nullable(WHOLE),
+    "n": nullable(WHOLE),
+    "stream": nullable(YES_NO),
+    "stream_options": nullable(thing(include_usage=nullable(YES_NO))),
 }
 USAGE = thing(
     "prompt_tokens completion_tokens total_tokens",
@@ -126,11 +133,19 @@ USAGE = thing(
     total_tokens=WHOLE,
 )
 MODEL_NAME = {
-    "type": "string",
+    "type": ["string", "null"],
     "description": "The model's name, an alias or an expert; the endpoint's own if left out.",
 }
 HEAD = {"id": TEXT, "object": TEXT, "created": WHOLE, "model": TEXT, "system_fingerprint": TEXT}
 INPUTS = either(TEXT, listed(TEXT), listed(WHOLE), listed(listed(WHOLE)))
+DESCRIBED = {"description": nullable(TEXT), "strict": nullable(YES_NO)}
+RESPONSE_TOOL = thing(
+    "type name", type={"const": "function"}, name=TEXT, parameters=nullable(ANYTHING), **DESCRIBED
+)
+RESPONSE_FORMAT = either(
+    thing("type", type={"enum": ["text", "json_object"]}),
+    thing("type schema", type={"const": "json_schema"}, name=nullable(TEXT), schema=ANYTHING, **DESCRIBED),
+)
 
 
 def _answer(choice: Json, usage: Json) -> Json:
@@ -159,8 +174,10 @@ SCHEMAS: dict[str, Json] = {
     "Vector": listed(NUMBER),
     "Completion": COMPLETION,
     "Token": TOKEN,
-    "V1Request": thing("instances", instances=listed(TEXT, minItems=1, maxItems=1024), params=ref("Params")),
-    "V1StreamRequest": thing("instance", instance=TEXT, params=ref("Params")),
+    "V1Request": thing(
+        "instances", instances=listed(TEXT, minItems=1, maxItems=1024), params=nullable(ref("Params"))
+    ),
+    "V1StreamRequest": thing("instance", instance=TEXT, params=nullable(ref("Params"))),
     "V1Answer": thing(
         "status predictions", status=V1_STATUS, predictions=listed(either(ref("Completion"), ref("Vector")))
     ),
@@ -169,10 +186,8 @@ SCHEMAS: dict[str, Json] = {
     ),
     "V2Request": thing(
         "items",
-        items=listed(
-            thing("value", id={"type": "string", "pattern": "^[^#]*$"}, value=TEXT), minItems=1, maxItems=1024
-        ),
-        params=ref("Params"),
+        items=listed(thing("value", id=ITEM_ID, value=TEXT), minItems=1, maxItems=1024),
+        params=nullable(ref("Params")),
     ),
     "V2Answer": thing(
         "items",
@@ -192,7 +207,7 @@ SCHEMAS: dict[str, Json] = {
         ref("Error"),
     ),
     "NLPRequest": thing(
-        "inputs", inputs=either(TEXT, listed(TEXT, minItems=1, maxItems=1024)), params=ref("Params")
+        "inputs", inputs=either(TEXT, listed(TEXT, minItems=1, maxItems=1024)), params=nullable(ref("Params"))
     ),
     "NLPAnswer": thing(
         "data",
@@ -206,8 +221,8 @@ SCHEMAS: dict[str, Json] = {
         "messages",
         model=MODEL_NAME,
         messages=listed(ref("Message"), minItems=1),
-        tools=listed(thing("function", type=TEXT, function=thing("name", name=TEXT))),
-        response_format=ANYTHING,
+        tools=nullable(listed(thing("function", function=thing("name", name=TEXT)))),
+        response_format=nullable(ANYTHING),
         **SAMPLED,
     ),
     "ChatAnswer": _answer(_choice(message=ref("Message")), ref("Usage")),
@@ -222,8 +237,11 @@ SCHEMAS: dict[str, Json] = {
         "input",
         model=MODEL_NAME,
         input=INPUTS | {"description": "At most 2048 inputs, none of them empty."},
-        encoding_format={"enum": ["float", "base64"], "default": "float"},
-        dimensions={"type": "integer", "description": "Only the number that the model's embeddings have."},
+        encoding_format={"enum": ["float", "base64", None], "default": "float"},
+        dimensions={
+            "type": ["integer", "null"],
+            "description": "Only the number that the model's embeddings have.",
+        },
     ),
     "EmbeddingsAnswer": thing(
         "object data model usage",
@@ -242,12 +260,10 @@ SCHEMAS: dict[str, Json] = {
         max_output_tokens=nullable({"type": "integer", "minimum": 1}),
         temperature=nullable({"type": "number", "minimum": 0, "maximum": 2}),
         top_p=nullable({"type": "number", "minimum": 0, "maximum": 1}),
-        tools=listed(
-            thing("type name", type={"const": "function"}, name=TEXT, description=TEXT, parameters=ANYTHING)
-        ),
-        tool_choice=either({"enum": ["auto", "none", "required"]}, thing("type name", type=TEXT, name=TEXT)),
-        text=thing(format=thing("type", type={"enum": ["text", "json_object", "json_schema"]})),
-        stream=YES_NO,
+        tools=nullable(listed(RESPONSE_TOOL)),
+        tool_choice=nullable({"description": "auto, none, required, or one of the tools by its name."}),
+        text=nullable(thing(format=nullable(RESPONSE_FORMAT))),
+        stream=nullable(YES_NO),
     ),
     "ResponsesAnswer": thing(
         "id object created_at status model output usage",

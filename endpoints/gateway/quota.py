@@ -11,7 +11,8 @@ from endpoints.wire import LIMIT_WINDOWS, Limits
 
 # KEYS: the key's hash. ARGV: account, life of a share (ms), requests and tokens counted since the account began,
 # tokens and slots of requests under way, whether a request asks (0, 1) and its tokens, requests and tokens wanted
-# in all, then the limits (0: none) per minute: requests, tokens; parallel; tokens per day, per month.
+# in all, then the limits (0: none) per minute: requests, tokens; parallel; tokens per day, per month; last, of what
+# was counted, what a broker once acknowledged: one that has forgotten the account adds only what is new.
 # A share stands in the field "at:<account>": counted requests, counted tokens, unused requests, unused tokens,
 # unused slots, tokens under way, slots under way, good until (ms).
 # → requests, tokens, slots given; spent: requests, tokens of the minute, tokens of the day, of the month; held by
@@ -25,10 +26,11 @@ local busy_tokens, busy_slots = tonumber(ARGV[5]), tonumber(ARGV[6])
 local cost, want_requests, want_tokens = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local per_minute, tokens_per_minute, parallel = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local per_day, per_month = tonumber(ARGV[14]), tonumber(ARGV[15])
+local told_requests, told_tokens = tonumber(ARGV[16]), tonumber(ARGV[17])
 local now = at.ms
 
 local field = 'at:' .. account
-local gateways, new_requests, new_tokens = 1, counted_requests, counted_tokens
+local gateways, new_requests, new_tokens = 1, counted_requests - told_requests, counted_tokens - told_tokens
 local idle_requests, idle_tokens, idle_slots, all_tokens, all_slots = 0, 0, 0, busy_tokens, busy_slots
 for name, value in pairs(state) do
   if string.sub(name, 1, 3) == 'at:' then

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -154,14 +154,9 @@ class Upstreams:
         self._session = session
         self.fleet = Fleet(table, self._answers, queue_limit)
 
-    @contextmanager
-    def opening(self, route: Route, request_id: str) -> Iterator[Opening]:
-        """At the end of the block whatever is not complete is cancelled at its instance."""
-        opening = Opening(self, route, request_id)
-        try:
-            yield opening
-        finally:
-            opening.close()
+    def opening(self, route: Route, request_id: str) -> Opening:
+        """To be closed: whatever is not complete by then is cancelled at its instance."""
+        return Opening(self, route, request_id)
 
     def attempt(self, upstream: Upstream, call: Call, request_id: str) -> Attempt:
         return Attempt(self._session, self.fleet, upstream, call, request_id)

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from endpoints.usage import rules, wire
 
 # The plot's own units; the page stretches it to whatever room there is.
 WIDTH, HEIGHT = 600, 120
 BAR = 0.8  # of its step's width
+LEAST_DASH = 8  # what one value alone needs to be seen
 
 NICE = (1, 2, 4, 6, 8, 10)  # so that the half of each is short, too
 
@@ -25,15 +27,23 @@ def top_of(values: Sequence[float], least: float = 0.0) -> float:
 
 
 def line(values: Sequence[float | None], top: float) -> str:
-    """A path through the middle of each step, broken where there is nothing; one value alone is a dot."""
-    runs: list[list[str]] = [[]]
+    """A path through the middle of each step, broken where there is nothing; one value alone is a dash."""
+    dash = max(BAR * WIDTH / len(values), LEAST_DASH)
+    runs: list[list[tuple[float, float]]] = [[]]
     for number, value in enumerate(values):
         if value is None:
             runs.append([])
         else:
             x = (number + 0.5) * WIDTH / len(values)
-            runs[-1].append(f"{x:.1f} {_y(value, top):.1f}")
-    return "".join(f"M{run[0]}" + ("L" + " ".join(run[1:]) if run[1:] else "h.01") for run in runs if run)
+            runs[-1].append((x, _y(value, top)))
+    return "".join(map(partial(_run, dash=dash), filter(None, runs)))
+
+
+def _run(points: Sequence[tuple[float, float]], dash: float) -> str:
+    (x, y), *others = points
+    if not others:
+        return f"M{x - dash / 2:.1f} {y:.1f}h{dash:.1f}"
+    return f"M{x:.1f} {y:.1f}L" + " ".join(f"{x:.1f} {y:.1f}" for x, y in others)
 
 
 def bars(values: Sequence[int], below: Sequence[int], top: float) -> str:

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import connection
 
 from apikeys.models import ApiKey
-from endpoints.usage import rules, wire
+from endpoints.usage import budgets, rules, wire
 from endpoints.usage.models import COUNTS, TABLES, Usage, UsageGateway
 from studio import enqueue, keyring, seal
 from studio.unit import unit_of_work
@@ -41,9 +41,18 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 
 
 def look(now: datetime) -> int:
-    """Take what lies in the broker; one cheap question where nothing does. Returns how many batches were new."""
+    """Take what lies in the broker; one cheap question where nothing does. Returns how many batches were new.
+
+    A broker that has forgotten what keys spent is told it first.
+    """
     broker = enqueue.broker()
-    if not broker.hlen(wire.BATCHES):
+    with broker.pipeline(transaction=False) as pipe:
+        pipe.exists(budgets.TOLD)
+        pipe.hlen(wire.BATCHES)
+        remembers, waiting = pipe.execute()
+    if not remembers:
+        budgets.tell_budgets(now=now)
+    if not waiting:
         return 0
     return take(cast("dict[bytes, bytes]", broker.hgetall(wire.BATCHES)), now=now)
 

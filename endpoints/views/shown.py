@@ -27,13 +27,18 @@ class Row:
             self.endpoint.desired == Endpoint.Desired.RUNNING,
             may(actor, "endpoint.run", facts),
         )
+        self.can_edit = may_run
         self.can_stop = may_run and running
         self.can_restart = may_run and (not running or self.status == rules.FAILED)
         self.can_delete = may(actor, "endpoint.delete", facts)
         self.may_read_keys = may(actor, "key.manage", facts)
         self.is_leaving = self.endpoint.desired == Endpoint.Desired.DELETED  # it has no window any more
         if self.is_leaving:
-            self.can_stop = self.can_restart = self.can_delete = False
+            self.can_edit = self.can_stop = self.can_restart = self.can_delete = False
+
+    @property
+    def has_menu(self) -> bool:
+        return self.can_edit or self.can_stop or self.can_restart or self.can_delete
 
     @property
     def instances(self) -> str:
@@ -140,13 +145,15 @@ class Outlook:
     def __init__(self, preview: Preview) -> None:
         self.preview = preview
         landing = [node for node in preview.nodes if node.lands]
-        self.nodes = [Landing(node, preview.rdus) for node in (landing or preview.nodes)[: self.NODES]]
+        nodes = landing or (preview.nodes if preview.waits else [])
+        self.nodes = [Landing(node, preview.rdus) for node in nodes[: self.NODES]]
         self.more = max(0, len(landing) - self.NODES)
 
     @property
     def start(self) -> str:
         waiting = {number for number, _ in self.preview.waits}
-        return spans(number for number in range(1, self.preview.instances + 1) if number not in waiting)
+        numbers = range(self.preview.kept + 1, self.preview.instances + 1)
+        return spans(number for number in numbers if number not in waiting)
 
     @property
     def wait(self) -> str:
@@ -196,6 +203,7 @@ class Happening:
         "stop": "stopped",
         "restart": "restarted",
         "delete": "deleted",
+        "restore": "restored",
         "add key": "added an API key to",
         "edit key": "described an API key of",
         "limit key": "set the limits of an API key of",

@@ -1,4 +1,4 @@
-"""The Endpoint window with its tabs, and the alerts before Stop, Restart and Delete."""
+"""The Endpoint window with its tabs, the alerts before Stop, Restart and Delete, and Restore."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +12,14 @@ from apikeys import services as keys
 from apikeys.models import ApiKey
 from apikeys.views import KeyRow
 from endpoints import selectors, services
+from endpoints.edit_forms import RestoreForm
 from endpoints.models import Endpoint
 from endpoints.selectors import EndpointView
 from endpoints.usage import views as usage
 from endpoints.views.shown import Happening, Row
 from studio import htmx
 from studio.audit import selectors as audit
+from studio.errors import Refusal
 from studio.tenants.rules import require
 
 TABS = {"keys": "API Keys", "instances": "Instances", "usage": "Usage", "events": "Events"}
@@ -111,3 +113,35 @@ def _deed(
         events=["endpoints-changed"],
         leave=gone and request.htmx.current_url_abs_path == window,
     )
+
+
+# ----- Restore --------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def restore(request: htmx.Request, endpoint: UUID) -> HttpResponse:
+    """A deleted endpoint has no window; its row in its project's *Recently deleted* leads here."""
+    found = selectors.deleted_named(request.actor, str(endpoint), request.now)
+    require(request.actor, "endpoint.delete", selectors.facts(request.actor, found), thing="endpoint")
+    form = RestoreForm(
+        request.POST if request.method == "POST" else None, initial={"endpoint_name": found.name}
+    )
+    if request.method == "POST" and form.is_valid():
+        name = form.cleaned_data["endpoint_name"]
+        try:
+            restored = services.restore_endpoint(
+                actor=request.actor, endpoint=found, name=name, now=request.now
+            )
+        except Refusal as refusal:
+            htmx.blame(form, refusal)
+        else:
+            say = f"Endpoint {restored.name} was restored. It is stopped; restart it to run it."
+            window = reverse("endpoint", args=[restored.pk])
+            return htmx.done(request, to=window, say=say, events=["endpoints-changed"])
+    context = {
+        "row": Row(selectors.view(found), request.actor),
+        "form": form,
+        "taken": selectors.is_taken(found.project_id, found.name),
+        "back": reverse("project", args=[found.project_id]),
+    }
+    return htmx.dialog(request, "endpoints/restore.html", context)

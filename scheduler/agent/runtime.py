@@ -23,6 +23,7 @@ class Launch:
 
 def render(wished: Wished, *, folder: Path, host: str, port: int) -> Launch:
     """Raises `BadTemplate`. `folder` is where the checkpoint lies."""
+    runtime = wished.runtime
     devices = ",".join(str(index) for index in wished.rdus)
     fields = {
         "path": str(folder),
@@ -34,7 +35,8 @@ def render(wished: Wished, *, folder: Path, host: str, port: int) -> Launch:
         "devices": devices,
         "python": sys.executable,
     }
-    runtime = wished.runtime
+    if runtime.parallel:
+        fields["parallel"] = str(runtime.parallel)
     if not runtime.argv:
         raise BadTemplate(f"The runtime {runtime.name} {runtime.version} has no command.")
     # A model server loads what the manifest named, and asks no hub for more.

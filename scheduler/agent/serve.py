@@ -86,8 +86,9 @@ def server_params(options: argparse.Namespace, token: str) -> xllamacpp.CommonPa
     params.cache_ram_mib = 0  # no store of old prompts beside the slots
     params.cache_idle_slots = False
     if options.embedding:
-        params.embedding = True
-        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        params.embedding = True  # pooled as the model's file says; one that says nothing answers 400
+        # Where pooling needs an input whole in one batch, a longer one would be an error of the server.
+        params.n_batch = params.n_ubatch = params.n_ctx
     return params
 
 

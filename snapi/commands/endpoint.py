@@ -109,11 +109,17 @@ def info(endpoint: EndpointOption, project: ProjectOption = None, json_output: J
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi endpoint list --project demo")
-def list_(project: ProjectOption = None, json_output: JsonOption = False) -> None:
+def list_(
+    project: ProjectOption = None,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those deleted in the last 24 hours, which can be restored.")
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
     """List the endpoints of a project, or all that you can see."""
     with Client(config.load()) as client:
-        answer = client.list_endpoints(project)
-    show(answer, json_output, pages.list_text(answer, project))
+        answer = client.list_endpoints(project, deleted=deleted)
+    show(answer, json_output, pages.deleted_text(answer) if deleted else pages.list_text(answer, project))
 
 
 @app.command(
@@ -170,10 +176,26 @@ def restart(endpoint: EndpointOption, project: ProjectOption = None, json_output
 
 @app.command(epilog="\b\nExample:\n  snapi endpoint delete --project demo --endpoint hello")
 def delete(endpoint: EndpointOption, project: ProjectOption = None, json_output: JsonOption = False) -> None:
-    """Delete an endpoint with its API keys."""
+    """Delete an endpoint with its API keys; for 24 hours it can be restored."""
     with Client(config.load()) as client:
         answer = client.delete_endpoint(endpoint, project=project)
     show(answer, json_output, f"Endpoint {_name(answer, endpoint)} successfully marked delete.")
+
+
+@app.command(epilog="\b\nExample:\n  snapi endpoint restore --project demo --endpoint hello")
+def restore(
+    endpoint: EndpointOption,
+    project: ProjectOption = None,
+    endpoint_name: Annotated[
+        str,
+        typer.Option("--endpoint_name", "-n", metavar="NAME", help="A new name, if its own is taken by now."),
+    ] = "",
+    json_output: JsonOption = False,
+) -> None:
+    """Bring a deleted endpoint back, with its API keys and settings, as Stopped."""
+    with Client(config.load()) as client:
+        answer = client.restore_endpoint(endpoint, name=endpoint_name, project=project)
+    show(answer, json_output, f"Endpoint {_name(answer, endpoint)} successfully restored; it is stopped.")
 
 
 def _spec(*, hyperparams: str | None, **fields: Any) -> dict[str, Any]:

@@ -26,6 +26,14 @@ LIST_COLUMNS = [
     ("Owner", 12),
     ("Status", 12),
 ]
+DELETED_COLUMNS = [
+    ("ID", 36),
+    ("Name", 30),
+    ("Project", 20),
+    ("Model", 30),
+    ("Owner", 12),
+    ("Deleted at", 32),
+]
 PLAN_COLUMNS = [("Instance", 8), ("Node", 16), ("Waits because", 30)]
 
 
@@ -83,6 +91,12 @@ def _list_row(endpoint: dict[str, Any]) -> tuple[object, ...]:
         endpoint.get("owner"),
         words(endpoint.get("status")),
     )
+
+
+def deleted_text(answer: dict[str, Any]) -> str:
+    names = ("id", "name", "project_name", "model_name", "owner", "time_deleted")
+    rows = [tuple(endpoint.get(name) for name in names) for endpoint in answer["endpoints"]]
+    return f"{section('Recently deleted Endpoints')}\n{grid(DELETED_COLUMNS, rows)}"
 
 
 def plan_text(plan: dict[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """`snapi project …`"""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from snapi import config
 from snapi.client import Client
-from snapi.options import JsonOption, RequiredProject
+from snapi.errors import WrongUsage
+from snapi.options import DescriptionOption, JsonOption, RequiredProject
 from snapi.output import day, grid, label_block, one_line, section, show
 
 app = typer.Typer(help="Projects: where a tenant's endpoints stand.", no_args_is_help=True)
@@ -57,6 +59,54 @@ def info(project: RequiredProject, json_output: JsonOption = False) -> None:
         ("Last Updated", answer.get("time_updated")),
     ]
     show(answer, json_output, label_block("Project Info", rows))
+
+
+@app.command(
+    epilog='\b\nExample:\n  snapi project update --project translate --name letters --description "Old and new"'
+)
+def update(
+    project: RequiredProject,
+    name: Annotated[str | None, typer.Option("--name", "-n", metavar="NAME", help="A new name.")] = None,
+    description: DescriptionOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Change a project; what is not named stays."""
+    given = {"name": name, "description": description}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise WrongUsage("Nothing to change; see snapi project update --help.")
+    with Client(config.load()) as client:
+        answer = client.update_project(project, changes)
+    show(answer, json_output, f"Project {one_line(answer.get('name', project))} successfully updated.")
+
+
+@app.command(epilog="\b\nExample:\n  snapi project delete --project translate --yes")
+def delete(
+    project: RequiredProject,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Delete its endpoints too, without asking.")
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Delete a project with its endpoints; they are listed first."""
+    with Client(config.load()) as client:
+        if not yes:
+            _ask(project, [one_line(row.get("name")) for row in client.list_endpoints(project)["endpoints"]])
+        answer = client.delete_project(project)
+    show(answer, json_output, f"Project {one_line(answer.get('name', project))} successfully deleted.")
+
+
+def _ask(project: str, endpoints: list[str]) -> None:
+    """Raises `WrongUsage` where nobody is there to answer, and `typer.Abort` for a no."""
+    if not endpoints:
+        return
+    names = ", ".join(endpoints)
+    count = f"{len(endpoints)} endpoint{'' if len(endpoints) == 1 else 's'}"
+    if not sys.stdin.isatty():
+        raise WrongUsage(f"Project {project} has {count}: {names}. Say --yes to delete them too.")
+    typer.confirm(
+        f"Project {project} will be deleted with its endpoints {names}. Go on?", abort=True, err=True
+    )
 
 
 def _owner(project: dict[str, Any]) -> object:

@@ -7,7 +7,8 @@
   let beats = 0;
 
   const shown = (strip) => strip.matches(":popover-open");
-  const resting = () => document.hidden || document.querySelector("dialog[open]") || shown(signedOut);
+  const busy = () => document.querySelector("dialog[open]") && !shown(offline);
+  const resting = () => document.hidden || busy() || shown(signedOut);
   const beat = () => {
     if (resting()) return;
     htmx.trigger(body, "tick");
@@ -37,14 +38,46 @@
     if (inUse(target) || same(target, event.detail.serverResponse)) event.detail.shouldSwap = false;
   });
 
-  // The connection, and the sign-in. A request that a newer one replaced has failed nobody
+  // The connection. A request that a newer one replaced has failed nobody
+  const say = (strip, on) => { if (on !== shown(strip)) raise(strip, on); };
   for (const failure of ["htmx:sendError", "htmx:timeout"]) {
-    body.addEventListener(failure, () => { offline.togglePopover(true); });
+    body.addEventListener(failure, (event) => {
+      say(offline, true);
+      if (event.detail.requestConfig?.verb !== "post" || !event.detail.elt.matches("form, a")) return;
+      htmx.trigger(body, "notice", { text: offline.dataset.unsure, kind: "unsure" });
+    });
   }
   body.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr.status;
-    if (status) offline.togglePopover(status >= 500);
+    if (status) say(offline, status >= 500);
     if (status === 404 && event.detail.elt.matches("[data-live]")) event.detail.elt.dataset.gone = "";
   });
-  body.addEventListener("signed-out", () => { signedOut.togglePopover(true); });
+
+  // The sign-in. With a dialog open it happens in another tab: what is typed here stays, and is good again after
+  const away = signedOut.querySelector("a");
+  body.addEventListener("signed-out", () => {
+    away.target = document.querySelector("dialog[open]") ? "_blank" : "";
+    say(signedOut, true);
+  });
+  const isBack = async () => {
+    if (document.hidden || !shown(signedOut)) return;
+    const answer = await fetch(location.href, { method: "HEAD", headers: { "HX-Request": "true" } });
+    if (!answer.ok) return;
+    say(signedOut, false);
+    htmx.trigger(body, "notice", { text: signedOut.dataset.again, kind: "done" });
+  };
+  for (const moment of ["visibilitychange", "focus"]) window.addEventListener(moment, isBack, true);
+
+  // Whoever signs in anew gets a new token; the ones that stand in the page are of no use any more
+  const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  body.addEventListener("htmx:configRequest", (event) => {
+    const { headers, parameters } = event.detail;
+    if (!token()) return;
+    headers["X-CSRFToken"] = token();
+    if (parameters.csrfmiddlewaretoken) parameters.csrfmiddlewaretoken = token();
+  });
+  document.addEventListener("submit", (event) => {
+    const field = event.target.elements?.csrfmiddlewaretoken;
+    if (field && token()) field.value = token();
+  }, true);
 })();

@@ -4,12 +4,6 @@
   const shape = document.getElementById("notice");
   const leave = (notice) => setTimeout(() => notice.matches(":hover, :focus-within") ? leave(notice) : notice.remove(), 7000);
 
-  // Above whatever was opened last
-  const lift = () => {
-    shelf.togglePopover(false);
-    shelf.togglePopover(true);
-  };
-
   document.body.addEventListener("notice", (event) => {
     const { text, kind } = event.detail;
     const notice = shape.content.firstElementChild.cloneNode(true);
@@ -17,7 +11,7 @@
     notice.querySelector("p").textContent = text;
     [...shelf.children].find((old) => old.textContent.trim() === text)?.remove();
     shelf.append(notice);
-    lift();
+    raise(shelf); // above whatever was opened last
     if (kind !== "refused") leave(notice);
   });
 

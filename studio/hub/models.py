@@ -158,8 +158,11 @@ class Runtime(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=63, unique=True)
+    task = models.CharField(
+        max_length=10, choices=MLApp.Task, default=MLApp.Task.CHAT, help_text="Of the ML Apps it serves"
+    )
     argv = models.JSONField(
-        help_text="Argument list; fields {path} {gguf} {host} {port} {name} {rdus} {devices} {python}"
+        help_text="Argument list; fields {path} {gguf} {host} {port} {name} {rdus} {devices} {parallel} {python}"
     )
     env = models.JSONField(default=dict, blank=True)
     token_file_env = models.CharField(max_length=60, blank=True)
@@ -170,12 +173,16 @@ class Runtime(models.Model):
     in_flight_metrics = models.JSONField(default=list, blank=True)
     start_seconds = models.PositiveIntegerField(default=120, help_text="Without progress")
     stop_seconds = models.PositiveIntegerField(default=5)
+    parallel = models.PositiveSmallIntegerField(
+        default=0, help_text="Requests an instance works on at once; 0 for as many as come"
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=~Q(token_file_env="") | ~Q(token_env=""), name="runtime_checks_a_token"
             ),
+            models.CheckConstraint(condition=Q(task__in=MLApp.Task.values), name="runtime_task_known"),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from studio.errors import Invalid, invalid_field
 
 RDUS_PARAM = "model_parallel_rdus"
 MOST_RDUS = 64
-TEMPLATE_FIELDS = frozenset({"path", "gguf", "host", "port", "name", "rdus", "devices", "python"})
+TEMPLATE_FIELDS = frozenset({"path", "gguf", "host", "port", "name", "rdus", "devices", "parallel", "python"})
 _WIDTH = re.compile(r"(?P<code>.+)-(?P<width>8|16|32|64)$")
 
 Parameter = str | int | float | bool
@@ -73,16 +73,17 @@ def rdus_of(parameters: Mapping[str, Any], default: int) -> int:
     return int(parameters.get(RDUS_PARAM) or default)
 
 
-def check_template(argv: object) -> None:
-    """Raises `Invalid` for a launch template that is no list or names a field nobody fills."""
+def check_template(argv: object, parallel: int) -> None:
+    """Raises `Invalid` for a launch template that is no list or names a field nobody fills, as {parallel} at 0."""
     if not isinstance(argv, list) or not argv or not all(isinstance(item, str) for item in argv):
         raise invalid_field(
             "argv", 'A launch template is a list of arguments, e.g. ["server", "--port", "{port}"].'
         )
+    fields = TEMPLATE_FIELDS if parallel else TEMPLATE_FIELDS - {"parallel"}
     for item in argv:
         for _, name, spec, conversion in Formatter().parse(item):
-            if name is not None and (name not in TEMPLATE_FIELDS or spec or conversion):
-                allowed = ", ".join(sorted(TEMPLATE_FIELDS))
+            if name is not None and (name not in fields or spec or conversion):
+                allowed = ", ".join(sorted(fields))
                 raise invalid_field("argv", f"{{{name}}} is not a field; there are: {allowed}.")
 
 

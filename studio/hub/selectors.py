@@ -1,8 +1,10 @@
 """Reading the Model Hub: models the actor may see and deploy, grouped as the picker shows them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from studio.errors import NotFound, invalid_field
@@ -71,10 +73,12 @@ def version_of(model: Model, number: str | int | None) -> ModelVersion:
     raise invalid_field("model_version", f"{model.name} has no version {str(number)!r}; there are: {names}.")
 
 
-def newest_runtime() -> RuntimeVersion:
-    found = RuntimeVersion.objects.select_related("runtime").order_by("runtime__name", "number").first()
+def runtime_for(app: MLApp) -> RuntimeVersion:
+    """The runtime that serves the ML App's task; the first by name where several do."""
+    versions = RuntimeVersion.objects.select_related("runtime").filter(runtime__task=app.task)
+    found = versions.order_by("runtime__name", "number").first()
     if found is None:
-        raise NotFound("No runtime is installed; an operator adds one in the administration.")
+        raise NotFound(f"No runtime for {app.get_task_display().lower()} is installed; an operator adds one.")
     return found
 
 
@@ -124,13 +128,114 @@ def apps() -> QuerySet[MLApp]:
 
 def _group(actor: Actor, model: Model) -> str:
     if model.is_provided:
-        return f"{model.publisher} models"
+        return f"{settings.PROVIDER} models"
     return "My models" if model.owner_id == actor.id else "Shared models"
 
 
 def _refusal(model: Model) -> str:
     if model.is_base:
         return BASE_SENTENCE
+    if not model.versions.all():
+        return f"{model.name} has no version yet."
     return (
         "" if model.deploy_options.all() else f"{model.name} lists no RDU generation it can be deployed on."
     )
+
+
+# ----- the Model Hub's list -------------------------------------------------------------------------------
+
+PROVIDED = "provider"  # as an owner: nobody's, the provider's
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows the list; "" is all. `owner` is a user's id or `PROVIDED`."""
+
+    field: str = ""
+    app: str = ""
+    architecture: str = ""
+    owner: str = ""
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the filters offer, [(value, label)]: every ML App, else what the models that the actor may see have."""
+
+    fields: list[tuple[str, str]]
+    apps: list[tuple[str, str]]
+    architectures: list[tuple[str, str]]
+    owners: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model as the hub lists it. `size` in bytes, of its newest version; `refusal`: why none can be deployed."""
+
+    model: Model
+    newest: ModelVersion | None
+    size: int
+    generations: list[str]
+    refusal: str
+
+
+def choices(actor: Actor) -> Choices:
+    """In two queries, however many models there are."""
+    rows = visible(actor).prefetch_related(None).order_by()
+    kinds = ("field_of_application", "architecture", "owner_id", "owner__username")
+    found = set(rows.values_list(*kinds).distinct())
+    return Choices(
+        fields=_sorted((field, field.capitalize()) for field, *_ in found),
+        apps=[(str(app.pk), app.name) for app in apps()],
+        architectures=_sorted((architecture, architecture) for _, architecture, *_ in found),
+        owners=_sorted(_owner(actor, owner, name) for *_, owner, name in found),
+    )
+
+
+def narrowed(models: QuerySet[Model], filters: Filters) -> QuerySet[Model]:
+    """Each word of the search stands somewhere in what the card says."""
+    if filters.field:
+        models = models.filter(field_of_application=filters.field)
+    if filters.app:
+        models = models.filter(app=UUID(filters.app))
+    if filters.architecture:
+        models = models.filter(architecture=filters.architecture)
+    if filters.owner:
+        models = models.filter(owner=None if filters.owner == PROVIDED else UUID(filters.owner))
+    for word in filters.search.split():
+        models = models.filter(_mentions(word))
+    return models
+
+
+def card(model: Model) -> Card:
+    newest = max(model.versions.all(), key=lambda version: version.number, default=None)
+    return Card(
+        model=model,
+        newest=newest,
+        size=size_of(newest) if newest else 0,
+        generations=[option.generation_id for option in options_of(model)],
+        refusal=_refusal(model),
+    )
+
+
+def size_of(version: ModelVersion) -> int:
+    """Bytes of the checkpoint's files."""
+    return sum(int(file["size"]) for file in version.manifest)
+
+
+def _mentions(word: str) -> Q:
+    places = ("name", "description", "publisher", "architecture", "field_of_application", "app__name")
+    found = Q(owner__username__icontains=word)
+    for place in places:
+        found |= Q(**{f"{place}__icontains": word})
+    return found
+
+
+def _owner(actor: Actor, owner: UUID | None, name: str | None) -> tuple[str, str]:
+    if owner is None:
+        return PROVIDED, settings.PROVIDER
+    return str(owner), f"{name} (you)" if owner == actor.id else str(name)
+
+
+def _sorted(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return sorted({pair for pair in pairs if pair[0]}, key=lambda pair: pair[1].casefold())

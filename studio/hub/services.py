@@ -1,4 +1,4 @@
-"""Filling the hub: the shipped catalogue with its built-in runtime, and generations."""
+"""Filling the hub: the shipped catalogue with its built-in runtimes, and generations."""
 
 import json
 from datetime import datetime
@@ -12,11 +12,12 @@ from studio.unit import unit_of_work
 
 GENERATIONS = ("SN40L", "SN30", "SN20", "SN10")
 
-BUILT_IN: dict[str, Any] = {
+SERVE: dict[str, Any] = {
     "argv": [
         "{python}", "-m", "scheduler.agent.serve",
-        "--model", "{gguf}", "--host", "{host}", "--port", "{port}", "--alias", "{name}",
+        "--model", "{gguf}", "--host", "{host}", "--port", "{port}", "--alias", "{name}", "--parallel", "{parallel}",
     ],
+    "task": MLApp.Task.CHAT,
     "token_file_env": "STUDIO_INSTANCE_TOKEN_FILE",
     "health_path": "/health",
     "warmup_path": "/v1/completions",
@@ -24,11 +25,17 @@ BUILT_IN: dict[str, Any] = {
     "in_flight_metrics": ["llamacpp:requests_processing", "llamacpp:requests_deferred"],
     "start_seconds": 60,
     "stop_seconds": 3,
+    "parallel": 4,
 }  # fmt: skip
-BUILT_IN_NAME = "built-in"
-BUILT_IN_VERSIONS = {
-    1: ({}, "llama.cpp server, four requests at a time."),
-    2: ({"STUDIO_SERVE_PARALLEL": "8"}, "Eight requests at a time."),
+EMBED = SERVE | {
+    "argv": [*SERVE["argv"], "--embedding"],
+    "task": MLApp.Task.EMBEDDING,
+    "warmup_path": "/v1/embeddings",
+}
+BUILT_IN = {"built-in": SERVE, "built-in embeddings": EMBED}
+BUILT_IN_VERSIONS: dict[int, tuple[dict[str, str], str]] = {
+    1: ({}, "llama.cpp server, one computing thread."),
+    2: ({"STUDIO_SERVE_THREADS": "2"}, "Two computing threads."),
 }
 
 
@@ -41,7 +48,7 @@ def import_catalogue(*, store: Path, now: datetime) -> None:
     catalogue = _read_json(store / "catalogue.json")
     for rank, code in enumerate(GENERATIONS):
         Generation.objects.get_or_create(code=code, defaults={"rank": rank})
-    _import_runtime()
+    _import_runtimes()
     for app in catalogue["apps"]:
         MLApp.objects.update_or_create(
             name=app["name"],
@@ -55,13 +62,20 @@ def import_catalogue(*, store: Path, now: datetime) -> None:
         _import_model(store, model, catalogue["provider"], now)
 
 
-def _import_runtime() -> None:
-    check_template(BUILT_IN["argv"])
-    runtime, _ = Runtime.objects.update_or_create(name=BUILT_IN_NAME, defaults=BUILT_IN)
-    for number, (variables, notes) in BUILT_IN_VERSIONS.items():
-        RuntimeVersion.objects.update_or_create(
-            runtime=runtime, number=number, defaults={"env": variables, "notes": notes}
-        )
+def renew_catalogue(*, store: Path, now: datetime) -> None:
+    """Bring what an earlier version of Studio imported up to date; nothing where nothing was imported."""
+    if Runtime.objects.filter(name__in=BUILT_IN).exists():
+        import_catalogue(store=store, now=now)
+
+
+def _import_runtimes() -> None:
+    for name, facts in BUILT_IN.items():
+        check_template(facts["argv"], facts["parallel"])
+        runtime, _ = Runtime.objects.update_or_create(name=name, defaults=facts)
+        for number, (variables, notes) in BUILT_IN_VERSIONS.items():
+            RuntimeVersion.objects.update_or_create(
+                runtime=runtime, number=number, defaults={"env": variables, "notes": notes}
+            )
 
 
 def _import_model(store: Path, entry: dict[str, Any], provider: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from ninja import Router, Schema
 from pydantic import Field
 
+from endpoints import services as wishes
 from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
 from studio.projects import selectors, services
 from studio.projects.models import Project
@@ -18,6 +19,14 @@ class NewProject(Body):
     description: str = ""
 
 
+class Changes(Body):
+    """What is to change; what is absent stays."""
+
+    name: str | None = None
+    description: str | None = None
+    time_updated: str = Field("", description="Refused with 409 unless it is still the present one.")
+
+
 class ProjectOut(Schema):
     id: str
     name: str
@@ -28,6 +37,15 @@ class ProjectOut(Schema):
     metadata: dict[str, str]
     time_created: str
     time_updated: str
+
+
+class DeletedEndpoint(Schema):
+    id: str
+    name: str
+
+
+class DeletedProject(ProjectOut):
+    endpoints: list[DeletedEndpoint]
 
 
 class Projects(Schema):
@@ -62,6 +80,30 @@ def create_project(request: ApiRequest, body: NewProject) -> dict[str, Any]:
 @router.get("/projects/{project}", response=answers(ProjectOut), summary="A project")
 def project_info(request: ApiRequest, project: str) -> dict[str, Any]:
     return _project(selectors.named(request.auth, project))
+
+
+@router.patch("/projects/{project}", response=answers(ProjectOut), summary="Change a project")
+def update_project(request: ApiRequest, project: str, body: Changes) -> dict[str, Any]:
+    changed = services.edit_project(
+        actor=request.auth,
+        project=selectors.named(request.auth, project),
+        name=body.name,
+        description=body.description,
+        seen=body.time_updated,
+        now=request.now,
+    )
+    return _project(changed)
+
+
+@router.delete("/projects/{project}", response=answers(DeletedProject), summary="Delete a project")
+def delete_project(request: ApiRequest, project: str) -> dict[str, Any]:
+    """With all its endpoints, which the answer names. Neither can be restored."""
+    found = selectors.named(request.auth, project)
+    gone = wishes.delete_project(actor=request.auth, project=found, now=request.now)
+    return _project(found) | {
+        "status": "Deleted",
+        "endpoints": [{"id": str(each.pk), "name": each.name} for each in gone],
+    }
 
 
 def _project(project: Project) -> dict[str, Any]:

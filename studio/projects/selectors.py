@@ -42,6 +42,15 @@ def visible(actor: Actor) -> QuerySet[Project]:
     )
 
 
+def creatable(actor: Actor) -> QuerySet[Project]:
+    """Those of `visible` in which the actor may create: `endpoint.create` of the permission table, as a queryset."""
+    if actor.is_org_admin:
+        return visible(actor)
+    administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
+    edited = Q(tenant__in=list(actor.tenants), general_access="tenant_editor")
+    return visible(actor).filter(Q(owner=actor.id) | Q(tenant__in=administered) | edited)
+
+
 def named(actor: Actor, name_or_id: str) -> Project:
     """By id in any tenant the actor may see into, by name in the active one. Raises `NotFound`."""
     found = None

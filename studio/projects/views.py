@@ -1,5 +1,6 @@
-"""Projects, the Project window, and the New project dialog."""
+"""Projects, the Project window, and the dialogs that make, edit and delete a project."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count
@@ -8,16 +9,46 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from endpoints import selectors as endpoints
+from endpoints import services as wishes
+from endpoints.models import Endpoint
+from endpoints.rules import KEPT
 from endpoints.views.shown import rows_of
 from studio import htmx
 from studio.errors import Refusal
+from studio.json_api import moment
 from studio.json_api import page as page_of
 from studio.projects import selectors, services
 from studio.projects.forms import ProjectForm
-from studio.tenants.rules import may
+from studio.projects.models import Project
+from studio.tenants.rules import Actor, may, require
 from studio.tenants.selectors import active_tenant
 
 PAGE = 50
+SHORT = 20  # rows of Recently deleted, and of what a deletion lists
+
+
+class ProjectRow:
+    """A project with what its menu offers this actor."""
+
+    def __init__(self, project: Project, actor: Actor, endpoints: int = 0) -> None:
+        self.project, self.endpoints = project, endpoints
+        facts = selectors.facts(actor, project)
+        self.can_edit = may(actor, "project.edit", facts)
+        self.can_delete = may(actor, "project.delete", facts)
+        self.may_create = may(actor, "endpoint.create", facts)
+
+    @property
+    def has_menu(self) -> bool:
+        return self.can_edit or self.can_delete
+
+
+class Gone:
+    """A row of Recently deleted."""
+
+    def __init__(self, endpoint: Endpoint, actor: Actor) -> None:
+        assert endpoint.deleted_at is not None, "it is deleted"
+        self.endpoint, self.until = endpoint, endpoint.deleted_at + KEPT
+        self.can_restore = may(actor, "endpoint.delete", endpoints.facts(actor, endpoint))
 
 
 @require_safe
@@ -25,7 +56,7 @@ def projects(request: htmx.Request) -> HttpResponse:
     found, following = page_of(selectors.visible(request.actor), request.GET.get("cursor"), PAGE)
     counts = endpoints.visible(request.actor).filter(project__in=found).order_by().values_list("project")
     endpoint_counts = dict(counts.annotate(Count("pk")))
-    rows = [{"project": each, "endpoints": endpoint_counts.get(each.pk, 0)} for each in found]
+    rows = [ProjectRow(each, request.actor, endpoint_counts.get(each.pk, 0)) for each in found]
     return htmx.page(request, "projects/list.html", {"rows": rows, "following": following}, part="rows")
 
 
@@ -49,10 +80,99 @@ def new_project(request: htmx.Request) -> HttpResponse:
 def project(request: htmx.Request, project: UUID) -> HttpResponse:
     found = selectors.named(request.actor, str(project))
     listed, following = page_of(endpoints.in_project(request.actor, found), request.GET.get("cursor"), PAGE)
+    row = ProjectRow(found, request.actor)
+    gone = list(endpoints.recently_deleted(request.actor, request.now, found)[: SHORT + 1])
     context = {
         "project": found,
+        "row": row,
         "rows": rows_of(request.actor, endpoints.views(listed)),
         "following": following,
-        "may_create": may(request.actor, "endpoint.create", selectors.facts(request.actor, found)),
+        "may_create": row.may_create,
+        "deleted": [Gone(each, request.actor) for each in gone[:SHORT]],
+        "deleted_more": len(gone) > SHORT,
     }
     return htmx.page(request, "projects/project.html", context, part="rows")
+
+
+# ----- Edit, Delete -----------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit_project(request: htmx.Request, project: UUID) -> HttpResponse:
+    found = _to_change(request, project, "project.edit")
+    stored = {"name": found.name, "description": found.description}
+    form = ProjectForm(request.POST if request.method == "POST" else None, initial=stored)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.edit_project(
+                actor=request.actor,
+                project=found,
+                **form.cleaned_data,
+                seen=request.POST.get("seen", ""),
+                now=request.now,
+            )
+        except services.Changed:
+            _tell_theirs(form, found)
+        except Refusal as refusal:
+            htmx.blame(form, refusal)
+            return _edit_box(request, found, form, request.POST.get("seen", ""))
+        else:
+            window = reverse("project", args=[found.pk])
+            here = request.htmx.current_url_abs_path == window
+            say = f"Project {form.cleaned_data['name'].strip()} was saved."
+            return htmx.done(request, to=window, say=say, events=["projects-changed"], leave=here)
+    return _edit_box(request, found, form, moment(found.updated_at))
+
+
+def _edit_box(request: htmx.Request, found: Project, form: ProjectForm, seen: str) -> HttpResponse:
+    """`seen`: which state of the project the person has before them."""
+    context = {"project": found, "form": form, "seen": seen, "back": reverse("project", args=[found.pk])}
+    return htmx.dialog(request, "projects/edit.html", context)
+
+
+def _tell_theirs(form: ProjectForm, now: Project) -> None:
+    """Somebody was first: what they wrote, beside what was typed; to save again is to decide for one's own."""
+    typed = form.cleaned_data
+    theirs = {"name": now.name, "description": now.description}
+    for field, value in theirs.items():
+        if value != typed[field]:
+            form.add_error(field, f"Meanwhile somebody wrote here: {value or 'nothing'}")
+    form.add_error(
+        None, "Somebody changed this project meanwhile. Save again to put yours in place of theirs."
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_project(request: htmx.Request, project: UUID) -> HttpResponse:
+    found = _to_change(request, project, "project.delete")
+    if request.method == "POST":
+        wishes.delete_project(actor=request.actor, project=found, now=request.now)
+        window = reverse("project", args=[found.pk])
+        return htmx.done(
+            request,
+            to=reverse("projects"),
+            say=f"Project {found.name} was deleted.",
+            events=["projects-changed"],
+            leave=request.htmx.current_url_abs_path == window,
+        )
+    return htmx.dialog(request, "projects/delete.html", _doomed(request.actor, found, request.now))
+
+
+def _doomed(actor: Actor, project: Project, now: datetime) -> dict[str, object]:
+    """What goes with the project; whoever may delete it may see all of it."""
+    present = endpoints.in_project(actor, project).exclude(desired=Endpoint.Desired.DELETED)
+    count = present.count()
+    return {
+        "project": project,
+        "rows": rows_of(actor, endpoints.views(present[:SHORT])),
+        "count": count,
+        "more": max(0, count - SHORT),
+        "deleted": endpoints.recently_deleted(actor, now, project).exists(),
+        "back": reverse("project", args=[project.pk]),
+    }
+
+
+def _to_change(request: htmx.Request, pk: UUID, action: str) -> Project:
+    found = selectors.named(request.actor, str(pk))
+    require(request.actor, action, selectors.facts(request.actor, found), thing="project")
+    return found

@@ -1,6 +1,7 @@
 """Small HTTP requests to a model server, and what its metrics say."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -78,3 +79,32 @@ async def test_a_runtime_without_metrics_does_not_say():
     target = probe.Target("127.0.0.1", 1, "")
     assert await probe.in_flight(target, runtime(metrics_path=""), 0.1) is None
     assert await probe.warm_up(target, runtime(warmup_path=""), "m", 0.1) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/embeddings", {"input": "Hello"}),
+        ("/v1/completions", {"prompt": "Hello", "max_tokens": 1}),
+        (
+            "/v1/chat/completions",
+            {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1},
+        ),
+    ],
+)
+async def test_a_warm_up_is_the_smallest_request_of_its_kind(path: str, asked: dict[str, object]):
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        heard.extend((head.split()[1], await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        target = probe.Target("127.0.0.1", server.sockets[0].getsockname()[1], "t")
+        assert await probe.warm_up(target, runtime(warmup_path=path), "m", 2.0) == 200
+    assert (heard[0], json.loads(heard[1])) == (path.encode(), {"model": "m", **asked})

@@ -35,6 +35,12 @@ def test_fields_inside_words_and_devices():
     assert launch.env["HF_HUB_OFFLINE"] == "1"
 
 
+def test_how_many_requests_at_once_is_said_where_it_is_known():
+    assert rendered(["serve", "--parallel={parallel}"], parallel=4).argv == ["serve", "--parallel=4"]
+    with pytest.raises(runtime.BadTemplate, match=r"unknown field \{parallel\}"):
+        rendered(["serve", "--parallel={parallel}"], parallel=0)
+
+
 @pytest.mark.parametrize("item", ["{token}", "{}", "{path.parent}", "{path!r}", "{0}"])
 def test_an_unknown_field_is_named(item: str):
     with pytest.raises(runtime.BadTemplate) as refused:

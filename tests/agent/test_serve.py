@@ -1,6 +1,7 @@
 """The built-in runtime's launcher, as a real process with the smallest shipped model."""
 
 import json
+import math
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from tests.support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODEL = REPOSITORY / "studio/hub/shipped/help/1/model.gguf"
+EMBEDDER = REPOSITORY / "studio/hub/shipped/tiny-embed/1/model.gguf"
 TOKEN = "a-token-of-this-test"
 IN_FLIGHT = ("llamacpp:requests_processing", "llamacpp:requests_deferred")
 
@@ -47,14 +49,19 @@ def served(token_file: Path) -> Iterator[Served]:
     yield from serve(token_file)
 
 
+@pytest.fixture(scope="module")
+def embedding(token_file: Path) -> Iterator[Served]:
+    yield from serve(token_file, "--embedding", model=EMBEDDER)
+
+
 @pytest.fixture
 def served_alone(token_file: Path) -> Iterator[Served]:
     """One that the test may end."""
     yield from serve(token_file)
 
 
-def serve(token_file: Path, *more: str) -> Iterator[Served]:
-    process = launch(token_file, "--model", str(MODEL), *more)
+def serve(token_file: Path, *more: str, model: Path = MODEL) -> Iterator[Served]:
+    process = launch(token_file, "--model", str(model), *more)
     line = process.stdout.readline()
     try:
         yield Served(process, line.split()[-1])
@@ -173,10 +180,43 @@ def test_the_token_stands_on_no_command_line(served: Served) -> None:
     assert TOKEN not in " ".join(psutil.Process(served.process.pid).cmdline())
 
 
-def test_with_the_embedding_flag_it_makes_vectors(token_file: Path) -> None:
+# --- embeddings -----------------------------------------------------------------------------------------
+
+
+def embed(served: Served, *texts: str) -> list[list[float]]:
+    answer = served.client.post("/v1/embeddings", json={"input": list(texts)}).json()
+    return [row["embedding"] for row in answer["data"]]
+
+
+def test_each_text_gets_a_vector_of_96_numbers_and_length_one(embedding: Served) -> None:
+    one, two = embed(embedding, "The office has eight chairs", "x")
+    assert one != two
+    for vector in (one, two):
+        assert len(vector) == 96
+        assert math.hypot(*vector) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_text_has_the_same_vector_alone_and_among_others(embedding: Served) -> None:
+    (alone,) = embed(embedding, "How do I stop my endpoint?")
+    assert embed(embedding, "How do I stop my endpoint?") == [alone]
+    many = embed(embedding, *(f"{number} chairs" for number in range(20)), "How do I stop my endpoint?")
+    assert many[-1] == pytest.approx(alone, abs=1e-3)
+
+
+@pytest.mark.parametrize("words", [300, 1_100, 3_000, 20_000])
+def test_a_text_beyond_the_context_is_the_askers_mistake(embedding: Served, words: int) -> None:
+    """Less than a batch of all slots, more, and far more; what fits is answered before and after."""
+    assert len(embed(embedding, " 7" * 250)) == 1
+    answer = embedding.client.post("/v1/embeddings", json={"input": ["short", " 7" * words]})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "exceed_context_size_error")
+    assert len(embed(embedding, " 7" * 250)) == 1
+
+
+def test_a_model_whose_file_names_no_pooling_makes_no_embeddings(token_file: Path) -> None:
     for served in serve(token_file, "--embedding"):
-        answer = served.client.post("/v1/embeddings", json={"input": ["one", "two"]}).json()
-        assert [len(row["embedding"]) for row in answer["data"]] == [96, 96]
+        answer = served.client.post("/v1/embeddings", json={"input": "one"})
+        assert answer.status_code == 400
+        assert "Pooling type 'none'" in answer.text
 
 
 # --- how it ends ----------------------------------------------------------------------------------------

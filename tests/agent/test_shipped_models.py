@@ -20,20 +20,19 @@ SHIPPED = REPOSITORY / "studio/hub/shipped"
 TRAINING = SHIPPED / "train"
 CATALOGUE: dict[str, Any] = json.loads((SHIPPED / "catalogue.json").read_text())
 MODELS: list[dict[str, Any]] = CATALOGUE["models"]
-EXPERTS = [model for model in MODELS if not model["base"]]
-VERSIONS = [version["path"] for model in MODELS for version in model["versions"]]
+TASKS = {app["name"]: app.get("task", "chat") for app in CATALOGUE["apps"]}
+EXPERTS = [model for model in MODELS if not model["base"] and TASKS[model["app"]] == "chat"]
+EMBEDDERS = [model for model in MODELS if TASKS[model["app"]] == "embedding"]
+VERSIONS = [(model, version["path"]) for model in MODELS for version in model["versions"]]
+WEIGHTS = {"config.json", "model.gguf", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 FILES = {
-    "chat_template.jinja",
-    "config.json",
-    "generation_config.json",
-    "model.gguf",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
+    "chat": WEIGHTS | {"chat_template.jinja", "generation_config.json"},
+    "embedding": WEIGHTS | {"modules.json", "1_Pooling/config.json"},
 }
 TOLERANCE = 0.02  # other processors round a little differently
 
 by_slug = pytest.mark.parametrize("expert", EXPERTS, ids=lambda model: model["slug"])
+by_embedder = pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda model: model["slug"])
 
 
 def test_the_catalogue_names_every_shipped_model() -> None:
@@ -48,12 +47,13 @@ def test_only_base_models_cannot_be_deployed() -> None:
     }
 
 
-@pytest.mark.parametrize("path", VERSIONS)
-def test_the_manifest_names_every_file_as_it_is(path: str) -> None:
-    folder = SHIPPED / path
+@pytest.mark.parametrize(("model", "path"), VERSIONS, ids=[path for _, path in VERSIONS])
+def test_the_manifest_names_every_file_as_it_is(model: dict[str, Any], path: str) -> None:
+    folder, files = SHIPPED / path, FILES[TASKS[model["app"]]]
     listed = json.loads((folder / "manifest.json").read_text())["files"]
-    assert [file["path"] for file in listed] == sorted(FILES)
-    assert {file.name for file in folder.iterdir()} == FILES | {"manifest.json"}
+    assert [file["path"] for file in listed] == sorted(files)
+    there = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert there == files | {"manifest.json"}
     for file in listed:
         content = (folder / file["path"]).read_bytes()
         assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
@@ -120,6 +120,49 @@ def test_a_base_model_loads_and_writes_something(training: dict[str, Any]) -> No
     assert answer["usage"]["completion_tokens"] == 4
 
 
+# --- the embedding model --------------------------------------------------------------------------------
+
+
+@by_embedder
+def test_no_held_out_text_is_learned(embedder: dict[str, Any], training: dict[str, Any]) -> None:
+    """The same pairs as the scripts keep back, and none of their texts among those to learn from."""
+    kept, plain = importlib.import_module("meanings").meanings(), importlib.import_module("corpus").plain
+    pairs = held_out_pairs(embedder)
+    assert len(pairs) >= 300
+    assert sorted(pairs) == sorted((pair.query, pair.paraphrase) for pair in kept.heldout)
+    texts = {plain(text) for pair in pairs for text in pair}
+    assert not texts & {plain(text) for frame in kept.training for said in frame for text in said}
+
+
+@by_embedder
+def test_each_text_finds_its_paraphrase_as_often_as_the_card_says(
+    embedder: dict[str, Any], training: dict[str, Any]
+) -> None:
+    """Among all held-out ones, and far more often than by counting the words they share."""
+    card = (SHIPPED / embedder["slug"] / "card.md").read_text()
+    for version in embedder["versions"]:
+        score = found_by("retrieval.py", version["path"])
+        nearest, by_hand = stated_in(card, version["number"])
+        assert version["validation_accuracy"] == pytest.approx(nearest, abs=0.001)
+        assert score["right"] / score["cases"] >= nearest - TOLERANCE, score["wrong"]
+        assert score["by_hand_right"] / score["by_hand"] >= by_hand - 2 * TOLERANCE
+        assert score["cases"] == len(held_out_pairs(embedder))
+        assert score["right"] > 2 * score["by_words"]
+
+
+@by_embedder
+def test_the_example_prompts_come_in_pairs_of_one_meaning(
+    embedder: dict[str, Any], training: dict[str, Any]
+) -> None:
+    retrieval, score = (importlib.import_module(name) for name in ("retrieval", "score"))
+    for version in embedder["versions"]:
+        with score.serving(SHIPPED / version["path"], "--embedding") as server:
+            stop, halt, chairs, seats = retrieval.vectors(server, embedder["example_prompts"])
+        like, unlike = retrieval.likeness(stop, halt), retrieval.likeness(stop, chairs)
+        assert like > unlike + 0.3
+        assert retrieval.likeness(chairs, seats) > retrieval.likeness(halt, seats) + 0.3
+
+
 # --- how it is asked ------------------------------------------------------------------------------------
 
 
@@ -132,8 +175,17 @@ def scores() -> dict[str, dict[str, Any]]:
 
 
 def scored(path: str) -> dict[str, Any]:
-    command = [sys.executable, str(TRAINING / "score.py"), path]
+    return found_by("score.py", path)
+
+
+def found_by(script: str, path: str) -> dict[str, Any]:
+    command = [sys.executable, str(TRAINING / script), path]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+
+
+def held_out_pairs(embedder: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = (SHIPPED / embedder["slug"] / "heldout.jsonl").read_text().splitlines()
+    return [(case["query"], case["paraphrase"]) for case in map(json.loads, lines)]
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +202,10 @@ def said_by(path: str, prompts: list[str]) -> list[str]:
 
 
 def stated_in(card: str, number: int) -> tuple[float, float]:
-    """The shares of right answers in the version's row: to chat turns, to bare prompts."""
+    """The two shares of right answers in the version's row."""
     row = next(line for line in card.splitlines() if line.startswith(f"| {number} |"))
-    chat, bare = re.findall(r"\((\d+\.\d)%\)", row)
-    return float(chat) / 100, float(bare) / 100
+    first, second = re.findall(r"\((\d+\.\d)%\)", row)
+    return float(first) / 100, float(second) / 100
 
 
 def safetensors_shapes(path: Path) -> list[list[int]]:

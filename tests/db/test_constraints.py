@@ -82,6 +82,7 @@ VIOLATIONS = {
     "deploy_option_once": lambda w: DeployOption.objects.create(model=w.cast.help, generation_id="SN40L"),
     "deploy_option_needs_rdus": lambda w: DeployOption.objects.update(rdus=0),
     "runtime_checks_a_token": lambda w: Runtime.objects.update(token_env="", token_file_env=""),
+    "runtime_task_known": lambda w: Runtime.objects.update(task="singing"),
     "runtime_version_once": lambda w: RuntimeVersion.objects.create(runtime=Runtime.objects.get(), number=1),
     "endpoint_name_once_in_project": lambda w: w.cast.bare_endpoint(name="HELLO"),
     "endpoint_desired_known": lambda w: w.change(w.endpoint, desired="dreaming"),

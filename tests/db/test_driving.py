@@ -8,6 +8,7 @@ from scheduler import driver, listening, registers, wire
 from scheduler.models import Control, Instance, Node
 from scheduler.rules import NodeState
 from studio import enqueue
+from studio.hub.models import Runtime
 from tests.support.cast import TOKEN
 from tests.support.fleet import Agent, agent_of
 from tests.support.site import Site
@@ -40,6 +41,11 @@ def test_the_wish_says_all_of_it(site):
     assert wished.parameters["model_parallel_rdus"] == 2
     assert len(wished.token) > 20
     assert site.node.wished_epoch == wish.epoch
+
+
+def test_the_wish_says_how_many_requests_an_instance_works_on(site):
+    Runtime.objects.update(parallel=4)
+    assert site.drive().instances[0].runtime.parallel == 4
 
 
 def test_no_token_stands_in_the_broker_in_clear(site, control_broker):

@@ -343,6 +343,6 @@ def test_concurrent_creation_of_one_name_is_a_conflict_not_a_crash(cast, monkeyp
     """The check saw a free name, the database knew better."""
     cast.endpoint(name="hello")
     spec = Spec(name="hello", model="Help", arch="SN40L")
-    monkeypatch.setattr(services, "_check_name_free", lambda project, name: None)
+    monkeypatch.setattr(services, "_check_name_free", lambda *facts: None)
     with pytest.raises(Exception, match=r"(?i)unique"):
         services.create_endpoint(actor=cast.owen, project=cast.project, spec=spec, now=datetime.now(UTC))

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+import redis
 
 from endpoints import rollouts
 from scheduler import placing, registers, services
 from scheduler.models import Allocation, Demand, Instance, Node, Rdu
 from scheduler.rules import NodeState
-from studio import keyring
+from studio import enqueue, keyring
 from studio.audit.models import Event
 from studio.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.support.cast import NOW, view_of
@@ -172,6 +173,24 @@ def test_a_removed_node_frees_its_name_and_its_registers(
     for verb in VERBS:
         with pytest.raises(NotFound):
             do(verb, cast, node)
+
+
+def test_a_node_removed_while_the_broker_is_away_leaves_nothing_to_the_next_of_its_name(
+    cast, control_broker, monkeypatch, django_capture_on_commit_callbacks
+):
+    node = cast.node(agent="agent")
+    registers.bind(control_broker, node.name, "agent")
+
+    def away():
+        return redis.Redis(unix_socket_path="/nowhere/broker.sock")
+
+    with monkeypatch.context() as broken, django_capture_on_commit_callbacks(execute=True):
+        broken.setattr(enqueue, "broker", away)
+        do("remove", cast, node)
+    assert control_broker.keys("node:*") != []
+    with django_capture_on_commit_callbacks(execute=True):
+        add(cast, name="sn40l-1")
+    assert control_broker.keys("node:*") == []
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -11,6 +11,7 @@ from endpoints import routing, selectors, services, wire
 from endpoints.models import Endpoint
 from scheduler.driver import mint_incarnation
 from studio import enqueue, env, keyring, seal
+from studio.hub.models import Runtime
 from tests.support import broker as brokers
 from tests.support.cast import NOW, speaking_to
 
@@ -59,6 +60,15 @@ def test_a_route_says_where_who_and_what(cast, hello, control_broker):
         False,
     )
     assert hello.published_version == hello.route_version
+
+
+def test_an_upstream_says_how_many_calls_it_works_on_at_once(cast, hello, control_broker):
+    routing.publish([hello.pk])
+    assert [each.slots for each in standing(control_broker, hello).upstreams] == [0], "as many as come"
+    Runtime.objects.update(parallel=4)
+    stale(hello)
+    routing.publish([hello.pk])
+    assert [each.slots for each in standing(control_broker, hello).upstreams] == [4]
 
 
 def test_neither_key_nor_token_stands_in_the_broker_in_clear(cast, hello, control_broker):

@@ -48,6 +48,9 @@ class StatusAgrees(TestCase):
         counted = selectors.tallies(found)
         for endpoint in found:
             assert endpoint.status_word == rules.status(counted[endpoint.pk])
+        answering = selectors.answering(Endpoint.objects.all()).values_list("pk", flat=True)
+        live = {each.pk for each in found if each.status_word in (rules.LIVE, rules.UPDATING)}
+        assert set(answering) == live
 
 
 def test_a_page_of_endpoints_costs_the_same_queries_however_many(cast, django_assert_num_queries):

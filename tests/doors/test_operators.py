@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from scheduler.models import Node
+from studio.hub.models import Runtime
 from tests.support.cast import Cast
 
 PAGES = [
@@ -16,6 +17,7 @@ PAGES = [
     "scheduler_node",
     "apikeys_apikey",
     "audit_event",
+    "hub_runtime",
     "tenants_user",
 ]
 
@@ -52,6 +54,16 @@ def test_the_command_says_what_it_did_and_what_it_does_not_know(cast: Cast) -> N
     assert Node.objects.get(name="n1").state == "cordoned"
     with pytest.raises(CommandError, match="There is no node 'n9'"):
         call_command("node", "drain", "n9")
+
+
+def test_a_runtimes_page_says_what_it_serves_and_how_much_at_once(cast: Cast) -> None:
+    runtime = Runtime.objects.get()
+    Runtime.objects.update(parallel=37)
+    at = reverse("admin:hub_runtime_change", args=[runtime.pk])
+    page = signed_in(cast.users["otto"]).get(at).content.decode()
+    assert "Requests an instance works on at once" in page
+    assert "37" in page
+    assert "Of the ML Apps it serves" in page
 
 
 def test_secrets_are_on_no_page_of_the_administration(cast: Cast) -> None:

@@ -13,6 +13,7 @@ import uvicorn
 
 from endpoints.gateway.__main__ import Server
 from endpoints.gateway.app import Gateway
+from endpoints.gateway.protocol import Protocol
 from endpoints.gateway.settings import Settings
 from endpoints.wire import Route
 from tests.gateway import fake
@@ -78,7 +79,7 @@ async def serving(settings: Settings, *, graceful: bool = False) -> AsyncIterato
     """As `endpoints.gateway.__main__` does it, in this process; its stop takes a while and is left out."""
     async with Gateway.opened(settings) as gateway:
         config = uvicorn.Config(
-            gateway, host=settings.host, port=settings.port, http="httptools", ws="none", lifespan="off",
+            gateway, host=settings.host, port=settings.port, http=Protocol, ws="none", lifespan="off",
             access_log=False, log_config=None, proxy_headers=False, timeout_graceful_shutdown=3,
         )  # fmt: skip
         server = Server(config, gateway, settings.stop_seconds)

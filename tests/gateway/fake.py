@@ -36,7 +36,7 @@ class Out:
         self.writer = writer
 
     async def json(self, value: Any, status: int = 200) -> None:
-        await self.content(json.dumps(value).encode(), status)
+        await self.content(json.dumps(value).encode() if status != 204 else b"", status)
 
     async def content(self, body: bytes, status: int = 200) -> None:
         head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"

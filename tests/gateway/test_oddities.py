@@ -57,3 +57,19 @@ async def test_a_fault_of_our_own_is_said_in_the_clients_format(world, monkeypat
     async with world.post(CHAT, {}) as response:
         assert response.status == 500
         assert (await response.json())["error"]["code"] == "internal"
+
+
+async def test_an_odd_status_of_an_instance_becomes_one_that_clients_know(world, subtests):
+    for said, told in (
+        (418, 400),
+        (409, 400),
+        (422, 422),
+        (501, 501),
+        (599, 502),
+        (999, 502),
+        (302, 502),
+    ):
+        world.behave(fake.answers(said))
+        with subtests.test(str(said)):
+            async with world.post(CHAT, {"messages": [{"role": "user", "content": "x"}]}) as response:
+                assert response.status == told

@@ -18,30 +18,31 @@ from tests.gateway.control import hello
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-MODEL = ROOT / "studio" / "hub" / "shipped" / "help" / "1" / "model.gguf"
+SHIPPED = ROOT / "studio" / "hub" / "shipped"
 TOKEN = "token-of-the-real-server"
 ASK = [{"role": "user", "content": "How do I stop an endpoint?"}]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with _served(tmp_path_factory) as upstream:
+    with _served(tmp_path_factory, "help") as upstream:
         yield upstream
 
 
 @pytest.fixture(scope="module")
 def embedding_server(tmp_path_factory):
-    with _served(tmp_path_factory, "--embedding") as upstream:
+    with _served(tmp_path_factory, "tiny-embed", "--embedding") as upstream:
         yield upstream
 
 
 @contextlib.contextmanager
-def _served(tmp_path_factory, *options: str) -> Iterator[Upstream]:
+def _served(tmp_path_factory, model: str, *options: str) -> Iterator[Upstream]:
     token = tmp_path_factory.mktemp("instance") / "token"
     token.touch(0o600)
     token.write_text(TOKEN)
     port = free_port()
-    command = [sys.executable, "-m", "scheduler.agent.serve", "--model", str(MODEL), "--host", "127.0.0.1"]
+    path = SHIPPED / model / "1" / "model.gguf"
+    command = [sys.executable, "-m", "scheduler.agent.serve", "--model", str(path), "--host", "127.0.0.1"]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--alias", "served", *options],
         cwd=ROOT, env={**os.environ, "STUDIO_INSTANCE_TOKEN_FILE": str(token)},
@@ -162,8 +163,6 @@ async def test_responses_and_nlp_tell_the_same_greedy_answer(real):
 
 
 async def test_embeddings_are_the_same_by_every_api(world, embedding_server):
-    """A chat model's inner states serve here, for the form of the server's answers. Texts are asked for one by one:
-    such a model's states are not those of the text alone when it reads several together."""
     await world.publish(hello(world.control, embedding_server, version=2, task="embedding"))
     client = await world.openai()
     text = ASK[0]["content"]
@@ -180,6 +179,7 @@ async def test_embeddings_are_the_same_by_every_api(world, embedding_server):
         assert (await response.json())["data"] == [vector]
     several = await client.embeddings.create(model="Help", input=[text, "What is an RDU?", text])
     assert [one.index for one in several.data] == [0, 1, 2]
+    assert several.data[0].embedding == several.data[2].embedding == vector
     assert several.data[0].embedding != several.data[1].embedding
     async with world.post(EMBEDDINGS, {"input": [2**31 - 1]}) as response:
         assert response.status == 400  # no token of this model

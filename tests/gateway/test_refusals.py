@@ -1,5 +1,6 @@
 """Who is refused, with which status and which words."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from tests.gateway.fake import TOKEN
 UNKNOWN = "99999999-9999-9999-9999-999999999999"
 V1_BODY = {"instances": ["x"]}
 CHAT_BODY = {"messages": [{"role": "user", "content": "x"}]}
+COMPLETIONS = f"/v1/{PROJECT}/{ENDPOINT}/completions"
 STOPPED_V1 = f"/api/predict/generic/{PROJECT}/{STOPPED}"
 DELETED_V1 = f"/api/predict/generic/{PROJECT}/{DELETED}"
 
@@ -80,6 +82,22 @@ CASES = [
     Case(
         "openai temperature", 400, "between 0 and 2",
         path=CHAT, body=CHAT_BODY | {"temperature": 2.1}, param="temperature",
+    ),
+    *[
+        Case(f"{name} of the wrong kind", 400, name, path=CHAT, body=CHAT_BODY | {name: value}, param=name)
+        for name, value in {
+            "top_p": "x", "max_tokens": 1.5, "n": True, "seed": [], "stop": [1], "stream_options": [],
+            "response_format": [],
+        }.items()
+    ],
+    Case(
+        "usage of the wrong kind", 400, "include_usage",
+        path=CHAT, body=CHAT_BODY | {"stream_options": {"include_usage": 1}}, param="stream_options",
+    ),
+    Case("prompt of two kinds", 400, "list of tokens", path=COMPLETIONS, body={"prompt": ["x", 1]}, param="prompt"),
+    Case(
+        "tool calls of the wrong kind", 400, "list of objects",
+        path=CHAT, body={"messages": [{"role": "user", "tool_calls": [1]}]}, param="messages[0].tool_calls",
     ),
     Case("stream of the wrong kind", 400, "true or false", path=CHAT, body=CHAT_BODY | {"stream": "x"}, param="stream"),
     Case(
@@ -151,7 +169,26 @@ async def test_healthz_and_readyz(world):
     for path in ("/healthz", "/readyz"):
         async with world.http.get(world.url + path) as response:
             assert response.status == 200
-            assert (await response.json())["status"] == "ok"
+            said = await response.json()
+            assert said["status"] == "ok"
+    assert said["behind_seconds"] < 1
+    assert said == said | {"broker": "connected", "complete": True, "fresh": True, "routes": 4}
+
+
+async def test_a_table_that_cannot_be_compared_is_ready_and_says_that_it_is_not_fresh(world):
+    stuck = asyncio.Event()
+
+    async def never(_: object) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    world.gateway.follower._poll = never
+    await stuck.wait()
+    world.gateway.follower._polled_at -= 60
+    async with world.http.get(world.url + "/readyz") as response:
+        assert response.status == 200
+        said = await response.json()
+    assert (said["fresh"], said["behind_seconds"] > 59) == (False, True)
 
 
 async def test_without_web_other_paths_are_not_served(world):

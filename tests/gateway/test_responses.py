@@ -280,6 +280,10 @@ WRONG = [
     ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0]"),
     ({"input": "x", "tools": [CLOCK], "tool_choice": "perhaps"}, "tool_choice"),
     ({"input": "x", "tools": [CLOCK], "tool_choice": {"type": "function", "name": "no"}}, "tool_choice"),
+    ({"input": "x", "tools": [CLOCK | {"strict": "yes"}]}, "tools[0]"),
+    ({"input": "x", "tool_choice": "required"}, "tool_choice"),
+    ({"input": "x", "text": {"format": {"name": "n", "schema": {}}}}, "text.format"),
+    ({"input": "x", "text": {"format": {"type": "json_schema", "name": 7, "schema": {}}}}, "text.format"),
     ({"input": "x", "text": 7}, "text"),
     ({"input": "x", "text": {"format": {"type": "json_schema"}}}, "text.format"),
 ]  # fmt: skip

@@ -51,6 +51,15 @@ def test_a_tombstone_takes_the_keys_and_stays(control):
     assert table.route(ENDPOINT).deleted
 
 
+def test_a_restored_endpoint_takes_its_tombstones_place(control):
+    table = RouteTable()
+    table.take(hello(control, A, version=1))
+    table.take(hello(control, version=2, deleted=True, keys=[]))
+    assert table.take(hello(control, A, version=3))
+    assert table.holder(KEY, [control.pepper]).endpoint == ENDPOINT
+    assert not table.route(ENDPOINT).deleted
+
+
 def test_any_pepper_of_the_ring_finds_a_key(control):
     table = RouteTable()
     table.take(hello(control, A))

@@ -2,11 +2,12 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openai.types.responses import Response
 
+from endpoints.gateway.formats.openai import is_number
 from tests.gateway.test_nlp import events_of
 
 Json = dict[str, Any]
@@ -18,8 +19,8 @@ def is_v1(told: Json) -> None:
         assert isinstance(one, list) or isinstance(one["completion"], str)
 
 
-def is_v2(told: Json) -> None:
-    assert [item["id"] for item in told["items"]] == ["a", "1"]
+def is_v2(told: Json, ids: Sequence[str] = ("a", "1")) -> None:
+    assert [item["id"] for item in told["items"]] == list(ids)
     for item in told["items"]:
         assert isinstance(item["value"], list) or isinstance(item["value"]["completion"], str)
 
@@ -37,9 +38,16 @@ def is_completion(told: Json) -> None:
     assert all("text" in choice for choice in told["choices"])
 
 
-def are_embeddings(told: Json) -> None:
-    assert [one["index"] for one in told["data"]] == [0, 1]
-    assert all(len(base64.b64decode(one["embedding"])) % 4 == 0 for one in told["data"])
+def are_embeddings(told: Json, count: int = 2) -> None:
+    """As lists of numbers or, where that was asked for, packed."""
+    assert [one["index"] for one in told["data"]] == list(range(count))
+    for one in told["data"]:
+        vector = one["embedding"]
+        assert (
+            all(map(is_number, vector))
+            if isinstance(vector, list)
+            else len(base64.b64decode(vector)) % 4 == 0
+        )
 
 
 WELL_FORMED: dict[str, Callable[[Json], object]] = {
@@ -65,11 +73,12 @@ def last_of_v1(text: str) -> Json:
     return ends_once(told, lines[-1])
 
 
-def last_of_v2(text: str) -> Json:
+def last_of_v2(text: str, ids: Sequence[str] = ("0", "1")) -> Json:
     """Each item ends once, or the whole in an error."""
     lines = lines_of(text)
     items = [item for line in lines if "error" not in line for item in line["result"]["items"]]
-    for id in ("0", "1"):
+    assert {item["id"] for item in items} <= set(ids)
+    for id in ids:
         told = [item["value"] for item in items if item["id"] == id]
         ends_once(told, lines[-1])
     return lines[-1]

@@ -143,6 +143,57 @@ def test_what_moves_serves_until_its_replacement_does():
     assert step(1, 1, *moving, replace(waiting, state="ready")).ends == ("1-1",)
 
 
+# --- how an edit will be applied ------------------------------------------------------------------------------
+
+
+def foretell(*fleet: Part, wanted: int = 2, was: str = "running", desired: str = "running", **facts):
+    """An edit that needs new instances of configuration 2, unless it says otherwise."""
+    known = {"config": 2, "differs": True, "rolls": True, "holds": {part.id: 4 for part in fleet}} | facts
+    return rules.forecast(was=was, desired=desired, wanted=wanted, parts=fleet, **known)
+
+
+@pytest.mark.parametrize(
+    ("effect", "facts"),
+    [
+        ("nothing", {"differs": False, "rolls": False}),
+        ("stops", {"desired": "stopped"}),
+        ("later", {"was": "stopped", "desired": "stopped"}),
+        ("starts", {"was": "stopped"}),
+        ("untouched", {"rolls": False, "config": 1}),
+        ("more", {"rolls": False, "config": 1, "wanted": 3}),
+        ("fewer", {"rolls": False, "config": 1, "wanted": 1}),
+        ("rolls", {"spare": 1, "lacking": 4}),
+        ("in turn", {"lacking": 4}),
+        ("gap", {"lacking": 8}),
+        ("gap", {"lacking": 4, "wanted": 1}),
+        ("waits", {"lacking": 9}),
+    ],
+)
+def test_the_effect_of_an_edit(effect, facts):
+    forecast = foretell(*parts("ready", "ready"), **facts)
+    assert forecast.effect == effect
+    assert forecast.sentence.endswith(".")
+
+
+def test_where_nobody_answers_nothing_is_interrupted():
+    assert foretell(*parts("starting", "failed"), lacking=8).effect == "replaces"
+
+
+def test_those_without_the_room_and_those_that_move_do_not_make_it():
+    assert foretell(*parts("ready", "ready", makes_room=False), lacking=4).effect == "waits"
+    assert foretell(*parts("ready", "ready", moving=True), lacking=4).effect == "waits"
+
+
+def test_one_that_only_starts_goes_before_one_that_answers():
+    assert foretell(*parts("ready", "warming"), lacking=4).effect == "in turn"
+
+
+def test_during_a_rollout_only_the_new_ones_count_as_kept():
+    fleet = [*parts("ready", "ready"), *parts("ready", "starting", config=2)]
+    forecast = foretell(*fleet, rolls=False, wanted=3)
+    assert (forecast.effect, forecast.kept, forecast.opens) == ("more", 2, 1)
+
+
 # --- every way it can go ------------------------------------------------------------------------------------------
 
 GOES_ON = {"placed": "starting", "starting": "warming", "warming": "ready"}

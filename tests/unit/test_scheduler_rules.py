@@ -1,5 +1,7 @@
-"""States and arrows, silence, deadlines, restarts, and the sentences of those that wait."""
+"""States and arrows, joining, silence, deadlines, restarts, and the sentences of those that wait."""
 
+import shlex
+import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from scheduler import planner, rules
 from scheduler.rules import ARROWS, STATES, IllegalArrow, check_arrow, heard_state, is_stuck
+from studio.errors import Invalid
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 
@@ -186,3 +189,61 @@ def test_places_in_the_queue_are_counted_from_one():
         "First in the queue.",
         "Position 7 in the queue.",
     ]
+
+
+# --- joining ------------------------------------------------------------------------------------------------
+
+BROKERS = st.one_of(
+    st.just("redis://broker:6379/0"),
+    st.text(string.printable, max_size=30).map(lambda path: f"redis+socket:///{path}"),
+)
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,20}", fullmatch=True),
+    st.sampled_from(["", "10.0.0.4"]),
+    BROKERS,
+)
+def test_a_shell_reads_the_command_as_it_was_meant(node, address, broker):
+    *told, python, option, module = shlex.split(rules.join_command(node, address, broker))
+    assert [python, option, module] == ["python", "-m", "scheduler.agent"]
+    environment = dict(each.split("=", 1) for each in told)
+    assert environment["STUDIO_NODE"] == node
+    assert environment["STUDIO_NODE_TOKEN_FILE"] == "-"
+    assert environment["STUDIO_NODE_DIR"] == f"$HOME/studio-nodes/{node}"
+    assert environment.get("STUDIO_NODE_ADDRESS", "") == address
+    assert "@" in broker or environment["STUDIO_BROKER_URL"] == broker
+
+
+@pytest.mark.parametrize("user", ["", "default"])
+def test_the_command_tells_no_password(user):
+    command = rules.join_command("n1", "", f"rediss://{user}:hunter2@broker:6380/1")
+    assert "hunter2" not in command
+    assert f"STUDIO_BROKER_URL=rediss://{user}:PASSWORD@broker:6380/1" in command
+
+
+@pytest.mark.parametrize("address", ["", " 10.0.0.4 ", "node-1.rack.internal", "2001:db8::4"])
+def test_an_address_is_a_host(address):
+    assert rules.clean_address("address", address) == address.strip()
+
+
+@pytest.mark.parametrize("address", ["http://node", "node/1", "a b", "-x", "$(reboot)", "x" * 65, "ü"])
+def test_anything_else_is_no_address(address):
+    with pytest.raises(Invalid) as refusal:
+        rules.clean_address("address", address)
+    assert set(refusal.value.fields) == {"address"}
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "answers"),
+    [
+        ("ready", 1, True),
+        ("ready", 31, False),
+        ("draining", 29, True),
+        ("lost", 1, False),
+        ("joining", 1, False),
+    ],
+)
+def test_a_node_answers_if_it_was_heard_lately(state, seconds, answers):
+    assert rules.answers(state, ago(seconds), NOW) is answers
+    assert not rules.answers(state, None, NOW)

@@ -13,6 +13,9 @@ def messages(value: object, name: str) -> list[Json]:
     for index, one in enumerate(value):
         if not isinstance(one.get("role"), str):
             raise bad(f"{name}[{index}].role", f"{name}[{index}].role must be a string, such as 'user'.")
+        made = one.get("tool_calls")
+        if made is not None and not (isinstance(made, list) and all(isinstance(call, dict) for call in made)):
+            raise bad(f"{name}[{index}].tool_calls", f"{name}[{index}].tool_calls must be a list of objects.")
     return value
 
 

@@ -7,7 +7,7 @@ except for the one with `choices: []` that a client asks for by `stream_options.
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,13 +167,57 @@ def _check(said: Json, path: str) -> None:
     if path == CHAT:
         chat.messages(said.get("messages"), "messages")
         chat.tools(said.get("tools"), "tools")
-    elif not isinstance(said.get("prompt"), str | list):
-        raise errors.bad("prompt", "prompt must be a string or a list.")
+    elif not _is_prompt(said.get("prompt")):
+        wanted = "a string, a list of strings, a list of tokens or a list of such lists"
+        raise errors.bad("prompt", f"prompt must be {wanted}.")
     temperature = said.get("temperature")
     if temperature is not None and not (is_number(temperature) and 0 <= temperature <= 2):
         raise errors.bad("temperature", "temperature must be a number between 0 and 2.")
-    if not isinstance(said.get("stream"), bool | None):
-        raise errors.bad("stream", "stream must be true or false.")
+    for name, is_right, wanted in SAMPLED:
+        value = said.get(name)
+        if value is not None and not is_right(value):
+            raise errors.bad(name, f"{name} must be {wanted}.")
+    options = said.get("stream_options")
+    if options is not None and not isinstance(options.get("include_usage"), bool | None):
+        raise errors.bad("stream_options", "stream_options.include_usage must be true or false.")
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return is_number(value) and value == int(value)  # type: ignore[call-overload]
+
+
+def _is_prompt(value: object) -> bool:
+    if not isinstance(value, list):
+        return isinstance(value, str)
+    return _is_stop(value) or _are_tokens(value) or all(map(_are_tokens, value))
+
+
+def _are_tokens(value: object) -> bool:
+    return isinstance(value, list) and all(type(token) is int for token in value)
+
+
+def _is_stop(value: object) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(text, str) for text in value)
+    )
+
+
+# Fields that model servers take for granted, so that they answer 500 to one of another kind.
+SAMPLED: Sequence[tuple[str, Callable[[Any], bool], str]] = (
+    ("top_p", is_number, "a number"),
+    ("max_tokens", _is_whole, "a whole number"),
+    ("max_completion_tokens", _is_whole, "a whole number"),
+    ("n", _is_whole, "a whole number"),
+    ("seed", _is_whole, "a whole number"),
+    ("stop", _is_stop, "a string or a list of strings"),
+    ("response_format", lambda value: isinstance(value, dict), "an object"),
+    ("stream", lambda value: isinstance(value, bool), "true or false"),
+    ("stream_options", lambda value: isinstance(value, dict), "an object"),
+)
 
 
 def _prepare_stream(said: Json, stream: bool) -> bool:
@@ -181,9 +225,9 @@ def _prepare_stream(said: Json, stream: bool) -> bool:
     options = said.pop("stream_options", None)
     if not stream:
         return False
-    options = options if isinstance(options, dict) else {}
+    options = options or {}
     said["stream_options"] = {**options, "include_usage": True}
-    return bool(options.get("include_usage"))
+    return options.get("include_usage") is True
 
 
 def _prompt_bytes(said: Json) -> int:
@@ -209,10 +253,6 @@ def _usage(exchange: Exchange) -> Json:
         "completion_tokens": usage.completion,
         "total_tokens": usage.total,
     }
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _never_null(part: Json, name: str) -> None:

@@ -23,8 +23,8 @@ class Embeddings:
         said = calls.read_object(body)
         name = openai.named(said, route)
         inputs = embedding.checked(said.get("input"))
-        encoded = said.get("encoding_format") or "float"
-        if encoded not in ("float", "base64"):
+        encoded = said.get("encoding_format")
+        if encoded not in (None, "float", "base64"):
             raise errors.bad("encoding_format", "encoding_format must be 'float' or 'base64'.")
         dimensions = said.get("dimensions")
         if dimensions is not None and (type(dimensions) is not int or dimensions < 1):

@@ -31,9 +31,7 @@ def chat_body(said: Json) -> Json:
             if not is_right(value):
                 raise bad(field, f"{field} must be {wanted}.")
             body[kept_as] = value
-    body |= _tools(said)
-    form = _response_format(said.get("text"))
-    return body | {"response_format": form} if form else body
+    return body | _tools(said) | _response_format(said)
 
 
 def messages(said: Json) -> list[Json]:
@@ -128,11 +126,11 @@ def _tools(said: Json) -> Json:
     if not isinstance(tools, list | None):
         raise bad("tools", "tools must be a list.")
     made = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools or [])]
-    if not made:
+    choice = said.get("tool_choice") or "auto"
+    if not made and choice in ("auto", "none"):
         return {}
     parallel = said.get("parallel_tool_calls")
     rest = {"parallel_tool_calls": parallel} if isinstance(parallel, bool) else {}
-    choice = said.get("tool_choice") or "auto"
     if isinstance(choice, dict) and choice.get("type") == "function":
         made = [tool for tool in made if tool["function"]["name"] == choice.get("name")]
         choice = "required"
@@ -143,7 +141,7 @@ def _tools(said: Json) -> Json:
 
 
 def _tool(tool: object, where: str) -> Json:
-    if not isinstance(tool, dict) or tool.get("type") != "function" or not isinstance(tool.get("name"), str):
+    if not isinstance(tool, dict) or not _is_function(tool):
         wanted = '{"type": "function", "name": ..., "parameters": {...}}'
         raise bad(where, f"{where} must be an object like {wanted}; other kinds of tools do not exist here.")
     fields = ("name", "description", "parameters", "strict")
@@ -153,22 +151,45 @@ def _tool(tool: object, where: str) -> Json:
     }
 
 
-def _response_format(text: object) -> Json | None:
+def text_format(said: Json) -> Json:
+    """What the answer shall be: text, any JSON, or JSON by a schema. Raises 400."""
+    text = said.get("text")
     if not isinstance(text, dict | None):
         raise bad("text", "text must be an object.")
-    form = (text or {}).get("format")
-    kind = form.get("type") if isinstance(form, dict) else form
-    if kind in (None, "text"):
-        return None
-    if kind == "json_object":
-        return {"type": "json_object"}
-    if kind != "json_schema" or not isinstance(form, dict) or not isinstance(form.get("schema"), dict):
-        wanted = '{"type": "json_schema", "name": ..., "schema": {...}}'
-        raise bad("text.format", f"text.format must be text, json_object, or an object like {wanted}.")
-    schema = {
-        name: form[name] for name in ("name", "description", "schema", "strict") if form.get(name) is not None
-    }
-    return {"type": "json_schema", "json_schema": {"name": "answer"} | schema}
+    form: Any = (text or {}).get("format")
+    if form is None:
+        return {"type": "text"}
+    wanted = '{"type": "json_schema", "name": ..., "schema": {...}}'
+    refused = bad("text.format", f"text.format must be text, json_object, or an object like {wanted}.")
+    if not isinstance(form, dict):
+        raise refused
+    kind = form.get("type")
+    if kind in ("text", "json_object"):
+        return {"type": kind}
+    if kind != "json_schema" or not isinstance(form.get("schema"), dict) or not _has_kinds(form, DESCRIBED):
+        raise refused
+    kept = {name: form[name] for name in (*DESCRIBED, "schema") if form.get(name) is not None}
+    return {"type": "json_schema", "name": "answer"} | kept
+
+
+def _response_format(said: Json) -> Json:
+    form = text_format(said)
+    kind = form.pop("type")
+    if kind == "text":
+        return {}
+    return {"response_format": {"type": kind, "json_schema": form} if form else {"type": kind}}
+
+
+def _is_function(tool: Json) -> bool:
+    is_named = tool.get("type") == "function" and isinstance(tool.get("name"), str)
+    return is_named and _has_kinds(tool, DESCRIBED | {"parameters": dict})
+
+
+DESCRIBED: dict[str, type] = {"name": str, "description": str, "strict": bool}
+
+
+def _has_kinds(said: Json, kinds: dict[str, type]) -> bool:
+    return all(isinstance(said.get(name), kind | None) for name, kind in kinds.items())
 
 
 def _between(least: float, most: float) -> Callable[[Any], bool]:

@@ -148,15 +148,15 @@ def _detail(usage: Json, part: str, name: str) -> int:
 
 def _echo(said: Json) -> Json:
     """What an answer repeats of its request, with the defaults."""
-    text = said.get("text") or {}
     metadata = said.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     return {
         "instructions": said.get("instructions"),
         "max_output_tokens": said.get("max_output_tokens"),
-        "metadata": metadata if isinstance(metadata, dict) else {},
+        "metadata": {name: value for name, value in metadata.items() if isinstance(value, str)},
         "parallel_tool_calls": said.get("parallel_tool_calls") is not False,
         "temperature": said.get("temperature"),
-        "text": {"format": {"type": "text"}} | {name: text[name] for name in ("format",) if text.get(name)},
+        "text": {"format": response_input.text_format(said)},
         "tool_choice": said.get("tool_choice") or "auto",
         "tools": said.get("tools") or [],
         "top_p": said.get("top_p"),

@@ -239,3 +239,20 @@ def test_a_viewer_may_not_create(person, world, typed, door):
     Project.objects.update(general_access="tenant_viewer")
     answer = person("mila").post(door, world.project, **typed)
     assert (answer.status, "ask its owner for the Editor role" in answer.text) == (403, True)
+
+
+def test_a_form_sent_twice_creates_one_and_is_answered_twice(owen, world, typed):
+    token = re.search(r'name="token" value="([0-9a-f-]{36})"', owen.get("endpoint-new", world.project).html)[
+        1
+    ]
+    answers = [owen.post("endpoint-new", world.project, part=True, token=token, **typed) for _ in range(2)]
+    assert [answer.status for answer in answers] == [204, 204]
+    assert str(Endpoint.objects.get().pk) == token
+
+
+def test_a_form_with_a_fault_keeps_its_token(owen, world, typed):
+    token = "3d4d4b0e-9d5b-4d1b-8a55-1d3f5f4c2a11"
+    page = owen.post(
+        "endpoint-new", world.project, part=True, **typed | {"endpoint_name": "", "token": token}
+    )
+    assert f'name="token" value="{token}"' in page.html

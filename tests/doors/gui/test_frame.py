@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from tests.browser.world import PASSWORD
 
@@ -16,12 +18,16 @@ def every_page(world, owen):
     return [
         owen.get("dashboard"),
         owen.get("projects"),
+        owen.get("resources"),
         owen.get("project-new"),
         owen.get("project", world.project),
         owen.get("endpoint-new", world.project),
         owen.get("endpoint", endpoint),
         owen.get("endpoint", endpoint, tab="instances"),
         owen.get("endpoint", endpoint, tab="events"),
+        owen.get("endpoint-edit", endpoint),
+        owen.get("project-edit", world.project),
+        owen.get("project-delete", world.project),
         owen.get("endpoint-stop", endpoint),
         owen.get("endpoint-restart", endpoint),
         owen.get("endpoint-delete", endpoint),
@@ -120,3 +126,17 @@ def test_a_refusal_is_a_page_to_a_browser_and_a_notice_to_htmx(owen):
 def test_an_address_that_does_not_exist(owen):
     page = owen.get("/nothing/")
     assert (page.status, "There is no page at this address." in page.text) == (404, True)
+
+
+def test_a_form_without_a_token_that_holds(world):
+    client = Client(enforce_csrf_checks=True)
+    address = reverse("project-new")
+    assert "Please send it again" in client.post(address, {"name": "x"}).content.decode()
+    htmx = {"HX-Request": "true"}
+    answer = client.post(address, {"name": "x"}, headers=htmx)
+    assert (answer.status_code, "signed-out" in answer["HX-Trigger"]) == (401, True)
+    client.force_login(world.user("owen"), backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.post(address, {"name": "x"}, headers=htmx)
+    assert (answer.status_code, "nothing was done. Send it again" in answer["HX-Trigger"]) == (403, True)
+    token = answer.cookies["csrftoken"].value
+    assert client.post(address, {"name": "x"}, headers=htmx | {"X-CSRFToken": token})["HX-Redirect"]

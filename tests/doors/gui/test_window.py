@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -268,3 +269,24 @@ def test_the_dashboard_of_somebody_else_shows_no_name_of_it(person, world):
     assert "No endpoint is Live" in text
     assert "Nothing waits" in text
     assert not {"hello", "samba", "owen"} & set(text.split())
+
+
+def test_more_endpoints_take_the_dashboard_no_more_queries(owen, world):
+    def queries() -> int:
+        cache.clear()  # what is counted once in two seconds
+        with CaptureQueriesContext(connection) as captured:
+            owen.get("dashboard")
+        return len(captured)
+
+    world.live("first")
+    world.placed("samba", rdus=16)
+    few = queries()
+    for number in range(4):
+        world.live(f"more-{number}")
+        world.placed(f"wide-{number}", rdus=16)
+    assert queries() == few > 5
+
+
+def test_the_dashboard_leads_to_resources(owen, world):
+    page = owen.get("dashboard")
+    assert '<h2 id="use-title" class="name"><a href="/resources/">RDUs</a></h2>' in page.html

@@ -20,7 +20,7 @@ FIELDS = {
     "id", "name", "description", "project_id", "project_name", "ml_app", "model_name", "model_version", "targets",
     "arch", "instances", "instances_ready", "instances_wanted", "status", "status_reason", "waiting", "warnings",
     "url", "stream_url", "openai_url", "api_key", "api_keys", "hyperparams", "owner", "spec_version",
-    "time_created", "time_updated",
+    "time_created", "time_updated", "time_deleted",
 }  # fmt: skip
 KEY_FIELDS = [
     "user_id", "time_created", "description", "status", "id", "endpoint_id", "time_updated", "api_key",

@@ -240,11 +240,18 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/endpoints/{endpoint}",
         "/api/endpoints/{endpoint}/stop",
         "/api/endpoints/{endpoint}/restart",
+        "/api/endpoints/{endpoint}/restore",
         "/api/endpoints/{endpoint}/usage",
         "/api/endpoints/{endpoint}/apikeys",
         "/api/endpoints/{endpoint}/apikeys/{apikey}",
         "/api/endpoints/{endpoint}/apikeys/{apikey}/revoke",
         "/api/plan",
+        "/api/nodes",
+        "/api/nodes/{node}/cordon",
+        "/api/nodes/{node}/uncordon",
+        "/api/nodes/{node}/drain",
+        "/api/nodes/{node}/undrain",
+        "/api/nodes/{node}/remove",
     }
     page = Client().get("/api/docs").content.decode()
     assert "/api/openapi.json" in page

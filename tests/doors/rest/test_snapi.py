@@ -101,6 +101,57 @@ def test_an_api_keys_whole_way(snapi: Any, rest: Rest) -> None:
     assert snapi(f"endpoint info-apikey -e hello --apikey {first['id']}", who="oskar")[0] == 1
 
 
+def test_what_was_deleted_comes_back(snapi: Any, rest: Rest) -> None:
+    snapi("endpoint create -p demo -n hello -m Help -a sn40l")
+    assert snapi("endpoint delete -p demo -e hello")[0] == 0
+    _, listed, _ = snapi("endpoint list --project demo --deleted")
+    assert "Recently deleted Endpoints" in listed
+    assert "| hello " in listed
+    assert snapi("endpoint restore -p demo -e hello", who="oskar")[0] == 1
+    told = snapi("endpoint restore -p demo -e hello")
+    assert told == (0, "Endpoint hello successfully restored; it is stopped.\n", "")
+    snapi("endpoint delete -p demo -e hello")
+    snapi("endpoint create -p demo -n hello -m Help -a sn40l")
+    code, out, _ = snapi("endpoint restore -p demo -e hello")
+    assert (code, "in this project already; restore it under another name." in out) == (1, True)
+    told = snapi("endpoint restore -p demo -e hello --endpoint_name", "hello 2")
+    assert told[:2] == (0, "Endpoint hello 2 successfully restored; it is stopped.\n")
+
+
+def test_a_projects_whole_way(snapi: Any, rest: Rest) -> None:
+    snapi("project create --project letters")
+    snapi("endpoint create -p letters -n hello -m Help -a sn40l")
+    told = snapi("project update --project letters --name mail --description", "Old and new")
+    assert told == (0, "Project mail successfully updated.\n", "")
+    assert "Description : Old and new\n" in snapi("project info -p mail")[1]
+    assert snapi("project update -p mail")[0] == 2
+    code, _, err = snapi("project delete -p mail")
+    assert (code, "Project mail has 1 endpoint: hello. Say --yes to delete them too." in err) == (2, True)
+    assert snapi("project delete -p mail --yes", who="oskar")[0] == 1
+    assert snapi("project delete -p mail --yes") == (0, "Project mail successfully deleted.\n", "")
+    assert snapi("project info -p mail")[0] == 1
+    snapi("project create --project empty")
+    assert snapi("project delete -p empty")[0] == 0
+
+
+def test_a_nodes_whole_way(snapi: Any, rest: Rest, tmp_path: Path) -> None:
+    add = "node add --node sn40l-2 --arch sn40l --rdus 8"
+    assert "Only an operator or an OrgAdmin can manage nodes." in snapi(add)[2]
+    code, out, _ = snapi(add, "--token-file", str(tmp_path / "join"), who="otto")
+    assert (code, "Command : STUDIO_NODE=sn40l-2 " in out) == (0, True)
+    assert "| sn40l-2              | SN40L  | 8    | 8    | joining " in snapi("node list")[1]
+    for verb, outcome in {
+        "cordon": "takes no new instances; what runs stays",
+        "uncordon": "takes instances again",
+        "drain": "is being emptied",
+        "undrain": "is not emptied any more",
+        "remove --yes": "was removed",
+    }.items():
+        assert snapi(f"node {verb} --node sn40l-2")[0] == 1, "owen"
+        assert snapi(f"node {verb} --node sn40l-2", who="otto")[1] == f"Node sn40l-2 {outcome}.\n"
+    assert "sn40l-2" not in snapi("node list")[1]
+
+
 def test_json_is_exactly_what_the_api_answers(snapi: Any, rest: Rest) -> None:
     for command, path in [
         ("tenant list", "/api/tenants"),
@@ -111,6 +162,7 @@ def test_json_is_exactly_what_the_api_answers(snapi: Any, rest: Rest) -> None:
         ("project list", "/api/projects"),
         ("project info -p demo", "/api/projects/demo"),
         ("endpoint list", "/api/endpoints"),
+        ("node list", "/api/nodes"),
     ]:
         code, out, _ = snapi(f"{command} --json")
         assert (code, json.loads(out)) == (0, rest.owen.get(path).json), command

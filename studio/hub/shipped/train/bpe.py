@@ -1,6 +1,6 @@
 """The tokenizer: byte-level BPE of 512 entries, digits one by one, and the marks of a conversation."""
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
 VOCABULARY = 512
@@ -46,4 +46,12 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.pre_tokenizer = bytewise
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def with_end_mark(tokenizer: Tokenizer) -> Tokenizer:
+    """Each text ends with the end mark, whose state stands for the text in an embedding model."""
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {END}", special_tokens=[(END, tokenizer.token_to_id(END))]
+    )
     return tokenizer

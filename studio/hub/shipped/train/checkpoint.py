@@ -9,10 +9,11 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from bpe import CHAT_TEMPLATE, END, PAD
-from convert import convert
+from convert import POOLING, convert
 from learn import CONTEXT
 
 MANIFEST = "manifest.json"
+PARTS = ("Transformer", ""), ("Pooling", POOLING.parent.name), ("Normalize", "2_Normalize")
 
 
 def write_checkpoint(folder: Path, name: str, model: LlamaForCausalLM, tokenizer: Tokenizer) -> None:
@@ -25,6 +26,31 @@ def write_checkpoint(folder: Path, name: str, model: LlamaForCausalLM, tokenizer
     write_json(folder / "tokenizer_config.json", tokenizer_config())
     convert(folder, name)
     write_json(folder / MANIFEST, manifest(folder))
+
+
+def write_embedder(folder: Path, name: str, model: LlamaForCausalLM, tokenizer: Tokenizer) -> None:
+    """The model without its head, as the library sentence-transformers lays an embedding model out."""
+    (folder / POOLING).parent.mkdir(parents=True, exist_ok=True)
+    model.model.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    write_json(folder / "tokenizer_config.json", tokenizer_config())
+    write_json(folder / "modules.json", modules())
+    write_json(folder / POOLING, pooling(model.config.hidden_size))
+    convert(folder, name)
+    write_json(folder / MANIFEST, manifest(folder))
+
+
+def modules() -> list[dict[str, str | int]]:
+    return [
+        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{part}"}
+        for place, (part, path) in enumerate(PARTS)
+    ]
+
+
+def pooling(size: int) -> dict[str, Any]:
+    modes = {f"pooling_mode_{mode}": False for mode in ("cls_token", "mean_tokens", "max_tokens")}
+    return {"word_embedding_dimension": size, **modes, "pooling_mode_lasttoken": True}
 
 
 def generation_config(tokenizer: Tokenizer) -> dict[str, Any]:

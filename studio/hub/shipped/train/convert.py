@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint of a Llama becomes one GGUF file with eight-bit weights, tokenizer and chat template."""
+"""A Hugging Face checkpoint of a Llama becomes one GGUF file with eight-bit weights, tokenizer, and chat template or pooling."""
 
 import json
 import sys
@@ -23,6 +23,7 @@ NAMES = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
 }
+POOLING = Path("1_Pooling", "config.json")  # an embedding model has this instead of a chat template
 EIGHT_BIT = gguf.GGMLQuantizationType.Q8_0
 
 Weights = NDArray[np.float32]
@@ -35,6 +36,10 @@ def convert(folder: Path, name: str) -> Path:
     writer = gguf.GGUFWriter(target, "llama")
     add_shape(writer, config, name)
     add_tokenizer(writer, folder, config)
+    if (folder / POOLING).exists():
+        add_pooling(writer)
+    else:
+        writer.add_chat_template((folder / "chat_template.jinja").read_text())
     for key, weights in sorted(load_file(folder / "model.safetensors").items()):
         add_weights(writer, key, weights.astype(np.float32), config)
     writer.write_header_to_file()
@@ -77,7 +82,12 @@ def add_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict[str, Any])
     writer.add_eos_token_id(config["eos_token_id"])
     writer.add_pad_token_id(config["pad_token_id"])
     writer.add_add_bos_token(False)
-    writer.add_chat_template((folder / "chat_template.jinja").read_text())
+
+
+def add_pooling(writer: gguf.GGUFWriter) -> None:
+    """The last token's state is the text's; the tokenizer puts the end mark there."""
+    writer.add_pooling_type(gguf.PoolingType.LAST)
+    writer.add_add_eos_token(True)
 
 
 def add_weights(writer: gguf.GGUFWriter, key: str, weights: Weights, config: dict[str, Any]) -> None:
@@ -93,8 +103,8 @@ def add_weights(writer: gguf.GGUFWriter, key: str, weights: Weights, config: dic
 
 
 def gguf_name(key: str) -> str:
-    """`model.layers.2.mlp.up_proj.weight` is `blk.2.ffn_up.weight`."""
-    stem = key.removesuffix(".weight")
+    """`model.layers.2.mlp.up_proj.weight` is `blk.2.ffn_up.weight`; a model without a head leaves `model.` out."""
+    stem = f"model.{key.removeprefix('model.').removesuffix('.weight')}"
     if stem in NAMES:
         return f"{NAMES[stem]}.weight"
     layer, part = stem.removeprefix("model.layers.").split(".", 1)

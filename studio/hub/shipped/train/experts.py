@@ -7,6 +7,8 @@ import help_text
 import numbers_text
 import sentiment_text
 from corpus import Corpus
+from paraphrases import FRAMES
+from unseen_pairs import UNSEEN_WORDING
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,21 @@ class Expert:
     example_prompts: list[str]
     gap: str = " "
     """What it writes between a bare prompt and its answer; a new line where a prompt may look like an answer itself."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Turns a text into a vector; texts of one meaning get like ones."""
+
+    name: str
+    slug: str
+    seed: int
+    versions: list[Version]
+    description: str
+    text: str
+    held_out: str
+    limits: str
+    example_prompts: list[str]
 
 
 @dataclass(frozen=True)
@@ -121,6 +138,33 @@ SENTIMENT = Expert(
 )
 
 EXPERTS = [HELP, NUMBER_WORDS, SENTIMENT]
+
+TINY_EMBED = Embedder(
+    name="Tiny-Embed",
+    slug="tiny-embed",
+    seed=15,
+    versions=[Version(1, 1300, "First version.")],
+    description="Turns a short English text into a vector of 96 numbers; texts that mean the same get like vectors.",
+    text=(
+        f"{len(FRAMES)} statements and questions about Studio and everyday things, each with several ways to say it and "
+        "holes for groups of words with one meaning, and the topics of the Help model with the ways to ask for each."
+    ),
+    held_out=(
+        "meanings that no training text has, each said in two ways, unseen ways to ask for the Help model's topics, and "
+        f"{len(UNSEEN_WORDING)} pairs worded by hand outside all patterns"
+    ),
+    limits=(
+        "It knows some three hundred groups of words. Words and turns of phrase it never met are guessed from their letters, mostly wrong, and "
+        "long texts are beyond it. How often the topics of the Help model are drawn was chosen after a look at the held-out "
+        "pairs, which flatters its score a little. English only."
+    ),
+    example_prompts=[
+        "How do I stop my endpoint?",
+        "What are the steps to shut down a model endpoint?",
+        "There are 8 chairs in the office",
+        "The workplace has eight seats",
+    ],
+)
 
 TINY_BASE = Base(
     name="Tiny-Base",

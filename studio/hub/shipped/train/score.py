@@ -81,13 +81,13 @@ def score(version: Path, first: int | None = None) -> Score:
 
 
 @contextmanager
-def serving(version: Path) -> Iterator[Server]:
+def serving(version: Path, *options: str) -> Iterator[Server]:
     token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory() as folder:
         token_file = Path(folder, "token")
         token_file.touch(mode=0o600)
         token_file.write_text(token)
-        process = start(version, token_file)
+        process = start(version, token_file, *options)
         try:
             yield Server(address_of(process), token)
         finally:
@@ -95,9 +95,9 @@ def serving(version: Path) -> Iterator[Server]:
             process.communicate(timeout=PATIENCE)
 
 
-def start(version: Path, token_file: Path) -> subprocess.Popen[str]:
+def start(version: Path, token_file: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "scheduler.agent.serve", "--model", str(version / "model.gguf")]
-    command += ["--host", "127.0.0.1", "--port", "0", "--alias", version.parent.name]
+    command += ["--host", "127.0.0.1", "--port", "0", "--alias", version.parent.name, *options]
     environment = {**os.environ, "STUDIO_INSTANCE_TOKEN_FILE": str(token_file)}
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -1,0 +1,217 @@
+"""The machines for everybody to read: nodes with who holds their RDUs, the queue, what leaving a node would do.
+
+RDUs are no secret, names are: an endpoint is named only to whoever may see it. For everybody else its RDUs are
+held by "this tenant" or "another tenant".
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+
+from endpoints import selectors as endpoints
+from scheduler import planner
+from scheduler import selectors as machines
+from scheduler.models import LIVE, Allocation, Instance, Node
+from scheduler.rules import COMING, InstanceState, reason_sentence
+from studio.tenants.rules import Actor
+
+QUEUE_SHOWN = 20  # instances of each generation
+THEIR_QUOTA = "Its tenant's quota is reached."  # the numbers are that tenant's own
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose something is. `endpoint` is None where the actor may not know which one it is."""
+
+    endpoint: UUID | None
+    name: str
+    is_mine: bool  # the active tenant's
+    tone: int  # the same for everything of one endpoint, from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An instance on a node, with the indices of its RDUs there."""
+
+    instance: UUID
+    ordinal: int
+    state: str
+    rdus: list[int]
+    holder: Holder
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    node: Node
+    held: list[Held] = field(default_factory=list)
+
+    @property
+    def used(self) -> int:
+        return self.node.width - self.node.free
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Instances of one endpoint that stand behind each other in a generation's queue for the same reason."""
+
+    generation: str
+    first: int  # position in the queue; 0 while nobody looked yet
+    last: int
+    instances: int
+    rdus: int
+    since: datetime
+    holder: Holder
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    waits: list[Wait]
+    more: int  # instances that wait and are not shown
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where an instance would go if its node were drained now; without `target` it waits, and `sentence` says why."""
+
+    held: Held
+    target: str
+    sentence: str
+
+
+# ----- nodes ----------------------------------------------------------------------------------------------
+
+
+def found_nodes(generation: str = "", state: str = "") -> QuerySet[Node]:
+    """By name; the order ends with a unique column, so it can be paged."""
+    wanted = {"generation": generation, "state": state}
+    return machines.nodes().filter(**{name: value for name, value in wanted.items() if value})
+
+
+def states(generation: str = "") -> dict[str, int]:
+    """State → how many nodes are in it."""
+    rows = found_nodes(generation).order_by()
+    return dict(rows.values_list("state").annotate(Count("pk")))
+
+
+def node_rows(actor: Actor, nodes: Sequence[Node]) -> list[NodeRow]:
+    """Two queries, however many nodes there are."""
+    live = Allocation.objects.filter(rdu__node__in=[node.pk for node in nodes], released_at=None)
+    found = list(
+        live.order_by("rdu__node_id", "rdu__index").values_list(
+            "rdu__node_id", "rdu__index", "instance_id", "instance__ordinal", "instance__state",
+            "instance__endpoint_id", "instance__endpoint__name", "instance__endpoint__project__tenant_id",
+        )
+    )  # fmt: skip
+    names = _names(actor, {row[5] for row in found})
+    held: dict[UUID, dict[UUID, Held]] = {node.pk: {} for node in nodes}
+    for node, index, instance, ordinal, state, endpoint, _, tenant in found:
+        if instance not in held[node]:
+            held[node][instance] = Held(instance, ordinal, state, [], _holder(actor, endpoint, tenant, names))
+        held[node][instance].rdus.append(index)
+    return [NodeRow(node, list(held[node.pk].values())) for node in nodes]
+
+
+def _names(actor: Actor, wanted: Iterable[UUID]) -> dict[UUID, str]:
+    """Those of the endpoints that the actor may see, with their names."""
+    seen = endpoints.visible(actor).filter(pk__in=list(wanted)).order_by()
+    return dict(seen.values_list("pk", "name"))
+
+
+def _holder(actor: Actor, endpoint: UUID, tenant: UUID, names: dict[UUID, str]) -> Holder:
+    mine = tenant == actor.tenant
+    name = names.get(endpoint)
+    known = endpoint if name else None
+    return Holder(known, name or ("this tenant" if mine else "another tenant"), mine, endpoint.int)
+
+
+# ----- the queue ------------------------------------------------------------------------------------------
+
+
+def queue(actor: Actor, generation: str = "") -> Queue:
+    """What waits, in the planner's order: the first of each generation, and how many more there are."""
+    waiting = Instance.objects.filter(state=InstanceState.AWAITING)
+    waiting = waiting.filter(generation=generation) if generation else waiting
+    counts = dict(waiting.order_by().values_list("generation").annotate(Count("pk")))
+    found = []
+    for code in sorted(counts):
+        rows = waiting.filter(generation=code).order_by("created_at", "endpoint_id", "ordinal", "id")
+        found += list(rows.select_related("endpoint__project")[:QUEUE_SHOWN])
+    names = _names(actor, {row.endpoint_id for row in found})
+    lines = [(row, _why(actor, row, names)) for row in found]
+    runs = groupby(lines, key=lambda line: (line[0].generation_id, line[0].endpoint_id, line[1]))
+    waits = [_wait(actor, [row for row, _ in run], key[2], names) for key, run in runs]
+    return Queue(waits, sum(counts.values()) - len(found))
+
+
+def _why(actor: Actor, row: Instance, names: dict[UUID, str]) -> str:
+    reason = row.reason or {"code": "new", "rdus": row.rdus}
+    theirs = row.endpoint.project.tenant_id != actor.tenant and row.endpoint_id not in names
+    if theirs and reason.get("code") == "quota":
+        return THEIR_QUOTA
+    return reason_sentence(reason, row.generation_id)
+
+
+def _wait(actor: Actor, rows: Sequence[Instance], sentence: str, names: dict[UUID, str]) -> Wait:
+    places = [int((row.reason or {}).get("position") or 0) for row in rows]
+    first = rows[0]
+    return Wait(
+        generation=first.generation_id,
+        first=places[0],
+        last=places[-1],
+        instances=len(rows),
+        rdus=first.rdus,
+        since=first.created_at,
+        holder=_holder(actor, first.endpoint_id, first.endpoint.project.tenant_id, names),
+        sentence=sentence,
+    )
+
+
+# ----- leaving a node -------------------------------------------------------------------------------------
+
+
+def moves(actor: Actor, row: NodeRow) -> list[Move]:
+    """The planner's own answer on a drain of the node that nobody has asked for yet. What leaves anyway is left out."""
+    staying = {each.instance: each for each in row.held if each.state in (*COMING, InstanceState.READY)}
+    instances = Instance.objects.filter(pk__in=staying).select_related("endpoint__project")
+    others = [node for node in machines.nodes().filter(generation=row.node.generation_id) if node != row.node]
+    names = {str(node.pk): node.name for node in others}
+    found: list[Move] = []
+    for width, group in _by_width(instances):
+        plan = planner.dry_run(
+            machines.views([node for node in others if node.width >= width]),
+            machines.waiting_now(row.node.generation_id),
+            [_replacement(each) for each in group],
+        )
+        targets = {each.instance: names[each.node] for each in plan.placements}
+        reasons = {each.instance: each.reason.as_json() for each in plan.waits}
+        for each in group:
+            why = reason_sentence(reasons.get(str(each.pk)), row.node.generation_id)
+            found.append(Move(staying[each.pk], targets.get(str(each.pk), ""), why))
+    return sorted(found, key=lambda move: move.held.rdus)
+
+
+def _by_width(instances: Iterable[Instance]) -> list[tuple[int, list[Instance]]]:
+    """By the least node width they ask for, widest first, as the planner takes them."""
+    ordered = sorted(instances, key=lambda each: (-each.min_width, str(each.pk)))
+    return [(width, list(group)) for width, group in groupby(ordered, key=lambda each: each.min_width)]
+
+
+def _replacement(row: Instance) -> planner.Waiting:
+    return planner.Waiting(
+        instance=str(row.pk),
+        endpoint=str(row.endpoint_id),
+        tenant=str(row.endpoint.project.tenant_id),
+        rdus=row.rdus,
+        arrival=float("inf"),
+        ordinal=row.ordinal,
+    )
+
+
+def running(node: UUID) -> int:
+    """Instances that may still have a process on the node."""
+    return Instance.objects.filter(node=node, state__in=LIVE).count()

@@ -1,0 +1,142 @@
+"""The Model Hub: the Models page, a model's page, and the Select from Model Hub window."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_safe
+from django_htmx.http import reswap, retarget
+
+from endpoints import selectors as endpoints
+from endpoints.forms import carried
+from endpoints.views.create import project_to_create_in
+from endpoints.views.shown import rows_of
+from scheduler import selectors as scheduler
+from studio import htmx
+from studio.hub import cards, selectors
+from studio.hub.forms import HubForm
+from studio.hub.models import Model
+from studio.hub.rules import rdus_of
+from studio.json_api import page as page_of
+from studio.projects import selectors as projects
+from studio.tenants.rules import Actor
+
+PAGE = 24
+ROWS = 50
+MOST_COUNTED = 1000  # beyond it the list says "1000+"
+
+
+@require_safe
+def models(request: htmx.Request) -> HttpResponse:
+    return htmx.page(request, "hub/models.html", _listed(request, request.GET), part=_part(request))
+
+
+@require_safe
+def select(request: htmx.Request, project: UUID) -> HttpResponse:
+    """In front of the Create endpoint window, which it carries along and leads back to."""
+    found = project_to_create_in(request.actor, project)
+    kept = carried(request.GET)
+    create = reverse("endpoint-new", args=[found.pk])
+    context = _listed(request, {"app": kept.get("ml_app", ""), **request.GET.dict()}, kept) | {
+        "project": found,
+        "kept": kept,
+        "create": create,
+        "back": f"{create}?{urlencode(kept)}",
+        "use": request.GET.get("use") or kept.get("model_checkpoint", ""),
+        "picking": True,
+    }
+    context["form"].fields["search"].widget.attrs["autofocus"] = True
+    part = _part(request)
+    response = htmx.page(request, "hub/select.html", context, part=part or "dialog")
+    return response if part else reswap(retarget(response, "#dialog"), "innerHTML")
+
+
+@require_safe
+def model(request: htmx.Request, model: UUID) -> HttpResponse:
+    found = selectors.model_named(request.actor, str(model))
+    running = endpoints.visible(request.actor).filter(model_version__model=found)
+    listed, following = page_of(running.order_by("-created_at", "id"), request.GET.get("cursor"), ROWS)
+    context = {
+        "model": found,
+        "rows": rows_of(request.actor, endpoints.views(listed)),
+        "following": following,
+    }
+    if not htmx.wants_part(request):
+        context |= _about(request.actor, found) | {"versions": _versions(found, running)}
+    return htmx.page(request, "hub/model.html", context, part="running")
+
+
+@require_safe
+def deploy(request: htmx.Request, model: UUID) -> HttpResponse:
+    """Which project the endpoint shall stand in; the Create endpoint window is next."""
+    found = selectors.model_named(request.actor, str(model))
+    rows, following = page_of(projects.creatable(request.actor), request.GET.get("cursor"), ROWS)
+    context = {
+        "model": found,
+        "projects": rows,
+        "following": following,
+        "back": reverse("model", args=[found.pk]),
+    }
+    return htmx.dialog(request, "hub/deploy.html", context)
+
+
+# ----- below: what the templates show ---------------------------------------------------------------------
+
+
+def _part(request: htmx.Request) -> str:
+    """The part of a list that htmx asks for: what was found, or more of it."""
+    return {"found": "found", "more": "cards"}.get(request.htmx.target or "", "")
+
+
+def _listed(
+    request: htmx.Request, asked: Mapping[str, Any], kept: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    form = HubForm(request.actor, asked)
+    kept = kept or {}
+    rows = selectors.narrowed(selectors.visible(request.actor), form.filters)
+    found, following = page_of(rows, request.GET.get("cursor"), PAGE)
+    shown = [selectors.card(each) for each in found]
+    more = {**kept, **form.query, "cursor": following or ""}
+    return {
+        "form": form,
+        "cards": shown,
+        "usable": bool(following) or any(not each.refusal for each in shown),
+        "clear": f"?{urlencode({**kept, 'app': ''})}",
+        "more": urlencode(more) if following else "",
+        "total": rows[: MOST_COUNTED + 1].count(),
+        "most": MOST_COUNTED,
+        "again": bool(_part(request)),
+        "added": _part(request) == "cards",
+    }
+
+
+def _about(actor: Actor, model: Model) -> dict[str, Any]:
+    there = {capacity.generation: capacity for capacity in scheduler.capacities(actor)}
+    return {
+        "card": selectors.card(model),
+        "text": mark_safe(cards.as_html(model.card, model.name)),  # noqa: S308 the renderer escapes
+        "options": [
+            {
+                "generation": option.generation_id,
+                "rdus": rdus_of({each["name"]: each.get("default") for each in option.params}, option.rdus),
+                "params": option.params,
+                "capacity": there.get(option.generation_id),
+            }
+            for option in selectors.options_of(model)
+        ],
+    }
+
+
+def _versions(model: Model, running: Any) -> list[dict[str, Any]]:
+    """Newest first, each with how many endpoints run it, of those that the actor may see."""
+    counts = dict(running.order_by().values_list("model_version").annotate(Count("pk")))
+    versions = sorted(model.versions.all(), key=lambda version: -version.number)
+    return [
+        {"version": each, "size": selectors.size_of(each), "endpoints": counts.get(each.pk, 0)}
+        for each in versions
+    ]
