@@ -106,6 +106,7 @@ EDITS = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @hypothesis.settings(
     max_examples=examples(12),
     deadline=None,

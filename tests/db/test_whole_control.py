@@ -329,6 +329,7 @@ def public_key() -> bytes:
     return seal.ring(env.secret("routes_verify"))[0]
 
 
+@pytest.mark.timeout(900)
 def test_whatever_happens_control_settles(db, broker_url, broker_client):
     WholeControl.broker_url, WholeControl.client = broker_url, broker_client
     hypothesis.stateful.run_state_machine_as_test(
