@@ -9,6 +9,7 @@ is wished is the case.
 import os
 
 import hypothesis
+import pytest
 from django.db import connection, transaction
 from django.db.models import Count, Q
 from hypothesis import strategies as st
