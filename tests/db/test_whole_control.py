@@ -25,9 +25,10 @@ from studio import keyring
 from studio.errors import Conflict
 from tests.support.cast import make_cast, speaking_to, view_of
 from tests.support.control import Control, arrows_checked
+from tests.support.effort import examples
 from tests.support.fleet import Agent, agent_of
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "0")) or examples(10)
 ROUNDS = 80  # sweeps in which everything must have settled
 QUIET = 4  # sweeps in which nothing moves, then nothing will
 NUMBERS = st.integers(0, 20)
