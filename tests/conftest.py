@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -28,8 +28,10 @@ def on_postgres() -> bool:
 # --- what runs, and in which order ----------------------------------------------------------------------
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
     for item in items:
         _mark_waiting(item)
         _mark_database(item)
@@ -38,7 +40,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _leave_out(mark, config, items)
     if not on_postgres():
         _leave_to_postgres(config, items)
-    items.sort(key=_rank)
+    result = yield  # plugins sort by their own lights
+    items.sort(key=lambda item: (_rank(item), not item.get_closest_marker("asyncio")))
+    return result
 
 
 def _mark_waiting(item: pytest.Item) -> None:

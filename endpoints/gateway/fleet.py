@@ -115,6 +115,8 @@ class Fleet:
 
     async def _in_turn(self, endpoint: str, queue: deque[Waiter], waiter: Waiter) -> Upstream | None:
         queue.append(waiter)
+        # Those before may have their turn already, and not have left yet: then nobody else would serve this one.
+        self._serve_queue(endpoint)
         try:
             return await waiter.turn
         except asyncio.CancelledError:

@@ -39,7 +39,9 @@ def open_create_window(page: Page, up: Platform, name: str, *, rdus: int = 1, in
     window.get_by_label("Endpoint name").fill(name)
     window.get_by_label("ML App").select_option(label="Tiny Chat")
     window.get_by_label("Select model").select_option(label="Help")
-    expect(window.locator("#part-statement")).to_contain_text("RDU in a single node for each instance")
+    expect(window.locator("#part-statement")).to_contain_text(
+        "RDU in a single node for each instance", timeout=15_000
+    )
     window.get_by_label("RDU generation").select_option(value="SN40L")
     if instances != 1:
         window.get_by_label("Number of instances").fill(str(instances))
