@@ -233,6 +233,7 @@ def assert_same(told: dict[str, Any], page: Page, *, is_hasty: bool) -> None:
         assert errors == dict(page.errors), f"{errors} is not {dict(page.errors)}"
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 async def test_a_few_faults_lose_nothing(up: Platform) -> None:
     await run(up, seed=7, requests=400, faults=A_FEW_FAULTS, seconds=SHORT_SECONDS, pause=1.0)
