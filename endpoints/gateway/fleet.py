@@ -223,8 +223,9 @@ class Fleet:
         self._instances[upstream.id].calls.discard(call)
 
     def succeeded(self, instance: str) -> None:
-        known = self._instances[instance]
-        known.failures = known.ejections = 0
+        known = self._instances.get(instance)
+        if known is not None:
+            known.failures = known.ejections = 0
 
     def failed(self, instance: str, reason: str, *, refuses: bool) -> None:
         """One call did not get its answer. Enough of them in a row, or a refused connection, and it is away."""

@@ -89,6 +89,8 @@ class Opening:
                 fleet.failed(upstream.id, failure.reason, refuses=failure.refuses)
                 attempt.close()
                 continue
+            if not call.stream:
+                attempt.close()  # it is complete: another call of this request may be waiting for its slot
             fleet.succeeded(upstream.id)
             fleet.affinity.note(blocks, upstream.id)
             return attempt

@@ -206,6 +206,15 @@ async def test_more_items_than_slots_are_streamed_one_after_the_other(world):
     assert sorted(last) == sorted(item["id"] for item in items)
 
 
+async def test_more_instances_than_slots_are_answered_in_one_request(world):
+    a, _ = world.instances
+    limited = msgspec.structs.replace(a.upstream, slots=2)
+    await world.publish(hello(world.control, limited, version=2))
+    status, text = await asyncio.wait_for(_answer(world, V1, {"instances": ["x"] * 9}), 10)
+    assert status == 200
+    assert len(json.loads(text)["predictions"]) == 9
+
+
 async def test_a_call_waits_for_a_free_slot_and_says_how_long(world):
     a, _ = world.instances
     limited = msgspec.structs.replace(a.upstream, slots=1)
