@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -28,7 +27,7 @@ class Opening:
         self._route = route
         self._request_id = request_id
         self._begun: list[Attempt] = []
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def all(self, calls: Sequence[Call]) -> list[Exchange]:
         """The answers in the calls' order: whole ones complete, streams with their first chunk.
@@ -49,13 +48,8 @@ class Opening:
         return [task.result() for task in tasks]
 
     async def _in_turn(self, call: Call) -> Attempt:
-        async with self._turns:
+        async with self.turns:
             return await self.one(call)
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        async with self._turns:
-            yield
 
     async def one(self, call: Call) -> Attempt:
         """Tries one instance after the other until one has begun its answer, or refused it for good."""
@@ -141,7 +135,7 @@ class Later:
         return self._attempt.usage() if self._attempt else Usage()
 
     async def batches(self) -> AsyncIterator[list[Json]]:
-        async with self._opening.turn():
+        async with self._opening.turns:
             self._attempt = await self._opening.one(self.call)
             async for batch in self._attempt.batches():
                 yield batch
