@@ -249,9 +249,8 @@ class Gateway:
 
 def _check_expert(key: Key, asked: Asked, route: Route) -> None:
     """Raises 403 for a model that this key may not ask for."""
-    name = asked.calls[0].body.get("model")
-    if key.experts and not calls.may_ask(route, key.experts, name):
-        raise errors.expert_not_allowed(str(name), calls.known_names(route, key.experts))
+    if key.experts and not calls.may_ask(route, key.experts, asked.model_name):
+        raise errors.expert_not_allowed(asked.model_name, calls.known_names(route, key.experts))
 
 
 def _key(headers: dict[bytes, bytes]) -> str | None:
