@@ -6,7 +6,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench clients fuzz soak browser-all lock train clean
+.PHONY: help up test check bench clients fuzz soak postgres browser-all lock train clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,8 +55,11 @@ $(FUZZERS): tests/fuzz/requirements.txt
 soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 predictions meanwhile, memory (forty minutes)
 	$(VENV)/bin/pytest -m soak tests/journeys
 
+postgres: $(DEV) ## every test that needs a database, the doors too, on PostgreSQL
+	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/python -m pytest -n 2 -m "db or postgres"
+
 browser-all: $(DEV) ## every browser test
-	$(VENV)/bin/pytest tests/browser
+	$(VENV)/bin/pytest -m "browser or thorough" tests/browser
 
 RUN_PARTS := --extra cli --extra agent --extra gateway --extra server --extra embedded --group build
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

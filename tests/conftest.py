@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
 # In this order, and last: Playwright leaves a loop on the thread that no async test may meet.
 WAITING_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
-ON_REQUEST = ("soak", "clients")  # marks of what runs only where `-m` names them
+ON_REQUEST = ("soak", "clients", "thorough")  # marks of what runs only where `-m` names them
 # On a busy machine one slow example says nothing; what hangs meets the timeout of the test.
 hypothesis.settings.register_profile("studio", deadline=None)
 hypothesis.settings.load_profile("studio")

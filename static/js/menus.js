@@ -4,16 +4,18 @@
 
   document.addEventListener("toggle", (event) => {
     const menu = event.target;
-    if (event.newState === "open" && menu.matches(".menu")) entries(menu)[0]?.focus();
+    if (event.newState === "open" && menu.matches(".menu") && !menu.contains(document.activeElement)) entries(menu)[0]?.focus();
   }, true);
 
+  // From the menu's button too: whoever opens it and goes on at once may be faster than the focus
   document.addEventListener("keydown", (event) => {
-    const menu = event.target.closest?.(".menu:popover-open");
+    const button = event.target.closest?.("[popovertarget]");
+    const menu = event.target.closest?.(".menu") || (button && document.getElementById(button.getAttribute("popovertarget")));
     const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
-    if (!menu || !step) return;
+    if (!menu?.matches(".menu:popover-open") || !step) return;
     event.preventDefault();
     const all = entries(menu);
-    const at = all.indexOf(document.activeElement) + step;
+    const at = Math.max(all.indexOf(document.activeElement), 0) + step;
     all[Number.isFinite(at) ? (at + all.length) % all.length : at < 0 ? 0 : all.length - 1].focus();
   });
 

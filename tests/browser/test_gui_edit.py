@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from endpoints import services
@@ -11,7 +10,7 @@ from endpoints.models import Endpoint
 from endpoints.specs import Edit
 from scheduler.models import Instance
 from scheduler.placing import place_pending
-from tests.browser.test_gui_looks import NARROW, RULES, WIDE
+from tests.browser.looks import Looks, on_both_screens
 from tests.browser.world import NOW, PASSWORD
 
 
@@ -328,24 +327,13 @@ def every_view(site, page: Page, endpoint: Endpoint):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "viewport"),
-    [("light", WIDE), ("dark", WIDE), ("light", NARROW)],
-    ids=["light", "dark", "narrow"],
-)
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, scheme, viewport):
+@on_both_screens
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
     endpoint = site.world.everything()
     Endpoint.objects.filter(name="gone").update(deleted_at=just_now())
     place_pending("SN40L")
-    page = site.page("owen", color_scheme=scheme, reduced_motion="reduce", viewport=viewport)
-    found = {}
+    page = site.page("owen", reduced_motion="reduce", viewport=screen)
+    looks = Looks(page)
     for name in every_view(site, page, endpoint):
-        faults = [
-            f"{rule['id']}: {node['html'][:160]}"
-            for rule in Axe().run(page, options=RULES).response["violations"]
-            for node in rule["nodes"]
-        ]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append("scrolls sideways")
-        found |= {name: faults} if faults else {}
-    assert found == {}
+        looks.look(name)
+    assert looks.faults == {}

@@ -58,6 +58,29 @@ def test_a_fault_takes_the_focus_and_enter_sends_again(site, project):
     expect(page.get_by_role("row", name="chat")).to_be_visible()
 
 
+def test_what_is_chosen_while_an_answer_is_on_its_way_stays_chosen(site, project):
+    page = site.page("owen", at=project)
+    page.click("#new-endpoint")
+    model = page.get_by_label("Select model").locator("option", has_text=re.compile("^Help$"))
+    app = page.get_by_label("ML App").locator("option", has_text="Tiny Chat")
+    with page.expect_response(lambda answer: "preview" in answer.url):
+        page.evaluate(
+            """(picks) => {
+              for (const [id, value] of picks) {
+                const pick = document.getElementById(id);
+                pick.value = value;
+                pick.dispatchEvent(new Event("change", { bubbles: true }));
+              }
+            }""",
+            [
+                ["id_ml_app", app.get_attribute("value")],
+                ["id_model_checkpoint", model.get_attribute("value")],
+            ],
+        )
+    expect(page.locator("#part-statement")).to_contain_text("1 RDU in a single node for each instance")
+    expect(page.get_by_label("Select model").locator("option:checked")).to_have_text("Help")
+
+
 def test_a_double_click_creates_one(site, project):
     page = site.page("owen", at=project)
     page.click("#new-endpoint")

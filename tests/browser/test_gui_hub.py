@@ -3,13 +3,12 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from endpoints.models import Endpoint
 from studio.hub.models import DeployOption, MLApp, Model, ModelVersion
 from studio.hub.views import PAGE
-from tests.browser.test_gui_looks import NARROW, RULES, WIDE
+from tests.browser.looks import Looks, on_both_screens
 
 CARD = """# Help
 
@@ -255,24 +254,13 @@ def every_view(page: Page, project: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "viewport"),
-    [("light", WIDE), ("dark", WIDE), ("light", NARROW)],
-    ids=["light", "dark", "narrow"],
-)
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, project, scheme, viewport):
+@on_both_screens
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, project, screen):
     site.world.live()
     long_name = "a-model-with-a-very-long-name-that-somebody-typed-into-the-field-without-mercy"
     Model.objects.filter(name="Old-Timer").update(name=long_name, architecture=long_name)
-    page = site.page("owen", color_scheme=scheme, reduced_motion="reduce", viewport=viewport)
-    found = {}
+    page = site.page("owen", reduced_motion="reduce", viewport=screen)
+    looks = Looks(page)
     for name in every_view(page, project):
-        faults = [
-            f"{rule['id']}: {node['html'][:160]}"
-            for rule in Axe().run(page, options=RULES).response["violations"]
-            for node in rule["nodes"]
-        ]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append("scrolls sideways")
-        found |= {name: faults} if faults else {}
-    assert found == {}
+        looks.look(name)
+    assert looks.faults == {}

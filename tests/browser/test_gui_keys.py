@@ -1,12 +1,11 @@
 """API keys in the window: added, described, limited and revoked, by mouse, by keyboard and without JavaScript."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from apikeys.models import ApiKey
 from studio.hub.models import Model
-from tests.browser.test_gui_looks import NARROW, RULES, WIDE
+from tests.browser.looks import Looks, on_both_screens
 
 
 @pytest.fixture
@@ -144,44 +143,29 @@ def test_the_same_without_javascript(site, window):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "viewport"),
-    [("light", WIDE), ("dark", WIDE), ("light", NARROW)],
-    ids=["light", "dark", "narrow"],
-)
-def test_axe_finds_nothing_in_the_boxes(site, window, scheme, viewport):
-    page = site.page("owen", at=window, color_scheme=scheme, reduced_motion="reduce", viewport=viewport)
-    found = {}
-
-    def look(name: str) -> None:
-        faults = [
-            f"{rule['id']}: {node['html'][:160]}"
-            for rule in Axe().run(page, options=RULES).response["violations"]
-            for node in rule["nodes"]
-        ]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append("scrolls sideways")
-        found.update({name: faults} if faults else {})
-
+@on_both_screens
+def test_axe_finds_nothing_in_the_boxes(site, window, screen):
+    page = site.page("owen", at=window, reduced_motion="reduce", viewport=screen)
+    looks = Looks(page)
     page.locator("#new-key").click()
     page.get_by_label("Add description").fill("shop")
-    look("Add new")
+    looks.look("Add new")
     page.locator("summary", has_text="Limits").click()
     page.get_by_label("Parallel requests").fill("0")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator(".fault")).to_be_visible()
-    look("Add new with a fault")
+    looks.look("Add new with a fault")
     page.get_by_label("Parallel requests").fill("2")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_role("button", name="Actions for the key shop").click()
-    look("the menu")
+    looks.look("the menu")
     page.keyboard.press("Escape")
     for entry in ("Edit", "Limits", "Revoke"):
         choose(page, entry)
-        look(entry)
+        looks.look(entry)
         page.keyboard.press("Escape")
     ApiKey.objects.filter(description="shop").update(expires_at="2020-01-01T00:00:00Z")
     for address in ("", "keys/new/", f"keys/{ApiKey.objects.get(is_first=True).pk}/limits/"):
         page.goto(f"{window}{address}")
-        look(address or "the table")
-    assert found == {}
+        looks.look(address or "the table")
+    assert looks.faults == {}

@@ -1,12 +1,9 @@
 """What holds on every page and open dialog, light and dark, wide and narrow."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-WIDE = {"width": 1280, "height": 900}
-NARROW = {"width": 390, "height": 844}
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+from tests.browser.looks import Looks, on_both_screens
 
 
 def every_view(page: Page, project: str, endpoint: str):
@@ -57,31 +54,19 @@ def addresses(site) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "viewport"),
-    [("light", WIDE), ("dark", WIDE), ("light", NARROW)],
-    ids=["light", "dark", "narrow"],
-)
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, addresses, scheme, viewport):
-    page = site.page("owen", color_scheme=scheme, reduced_motion="reduce", viewport=viewport)
-    found = {}
-    for name in every_view(page, *addresses):
-        faults = [
-            f"{rule['id']}: {node['html'][:160]}"
-            for rule in Axe().run(page, options=RULES).response["violations"]
-            for node in rule["nodes"]
-        ]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append("scrolls sideways")
-        found |= {name: faults} if faults else {}
-    assert found == {}
+@on_both_screens
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, addresses, screen):
+    looks = Looks(site.page("owen", reduced_motion="reduce", viewport=screen))
+    for name in every_view(looks.page, *addresses):
+        looks.look(name)
+    assert looks.faults == {}
     site.console[:] = [line for line in site.console if "404" not in line]  # the page that is not there
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_sign_in_page(site, scheme):
-    page = site.page(at="/sign-in/", color_scheme=scheme)
-    assert Axe().run(page, options=RULES).response["violations"] == []
+def test_the_sign_in_page(site):
+    looks = Looks(site.page(at="/sign-in/"))
+    looks.look("Sign in")
+    assert looks.faults == {}
 
 
 def test_a_chosen_theme_wins_over_the_systems(site):

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from scheduler.models import Instance, Node
-from tests.browser.test_gui_looks import NARROW, RULES, WIDE
+from tests.browser.looks import Looks, on_both_screens
 from tests.support.machines import whole_fleet
 from tests.support.platform import ROOT, platform
 
@@ -50,27 +49,14 @@ def every_view(page: Page) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("scheme", "viewport"),
-    [("light", WIDE), ("dark", WIDE), ("light", NARROW)],
-    ids=["light", "dark", "narrow"],
-)
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, scheme, viewport):
+@on_both_screens
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
     whole_fleet(site.world)
-    page = site.page(
-        "olga", at="/resources/", color_scheme=scheme, reduced_motion="reduce", viewport=viewport
-    )
-    found = {}
+    page = site.page("olga", at="/resources/", reduced_motion="reduce", viewport=screen)
+    looks = Looks(page)
     for name in every_view(page):
-        faults = [
-            f"{rule['id']}: {node['html'][:160]}"
-            for rule in Axe().run(page, options=RULES).response["violations"]
-            for node in rule["nodes"]
-        ]
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            faults.append("scrolls sideways")
-        found |= {name: faults} if faults else {}
-    assert found == {}
+        looks.look(name)
+    assert looks.faults == {}
 
 
 def test_hover_and_the_keyboard_name_the_holders(site):

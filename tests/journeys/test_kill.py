@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(240)
 
 CALM_SECONDS = 90
 MOMENTS = ("create", "predict", "stop", "delete")
+LONG_SILENCE = ("agent", "broker", "server")  # what the platform must tell standing still from dead
 numbers = itertools.count(1)
 
 
@@ -48,8 +49,16 @@ def others(desk: Desk) -> Iterator[list[Endpoint]]:
         desk.delete(each)
 
 
-@pytest.mark.parametrize("how", ["kill", "freeze"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        *((kind, "kill") for kind in KINDS),
+        *(
+            pytest.param(kind, "freeze", marks=[] if kind in LONG_SILENCE else pytest.mark.soak)
+            for kind in KINDS
+        ),
+    ],
+)
 def test_everything_converges_when_a_process_dies_or_stands_still(
     kind: str, how: str, up: Platform, desk: Desk, oracle: Oracle, hello: Endpoint, others: list[Endpoint]
 ) -> None:

@@ -12,7 +12,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -50,15 +50,20 @@ SHORT_SECONDS = 2.0  # of a fault that lasts, in the short version
 
 @dataclass
 class Field:
-    """A platform with two endpoints of several instances on two nodes, and three gateways before them."""
+    """A platform with three endpoints of several instances on two nodes, and three gateways before them."""
 
     up: Platform
     desk: Desk
     oracle: Oracle
-    endpoints: list[Endpoint]
+    talking: list[Endpoint]
+    embedding: Endpoint
     line: Tunnel  # between the third gateway and the broker
     gateways: list[str]
     chance: random.Random
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        return [*self.talking, self.embedding]
 
 
 @contextlib.asynccontextmanager
@@ -67,6 +72,7 @@ async def field(up: Platform, seed: int) -> AsyncIterator[Field]:
     # Three RDUs each: no node has room for all of them.
     made = [await asyncio.to_thread(desk.create, f"help-{seed}", instances=3, rdus=3)]
     made += [await asyncio.to_thread(desk.create, f"numbers-{seed}", instances=2, model="Number-Words")]
+    made += [await asyncio.to_thread(desk.create, f"vectors-{seed}", instances=2, model="Tiny-Embed")]
     try:
         async with tunnel(up.folder / "broker" / "line.sock", up.folder / "broker" / "broker.sock") as line:
             with contextlib.ExitStack() as stack:
@@ -80,7 +86,7 @@ async def field(up: Platform, seed: int) -> AsyncIterator[Field]:
                 made = [desk.info(endpoint) for endpoint in made]
                 assert len({row.node for row in oracle.instances(made[0]["id"])}) == 2
                 urls = [up.url, *(each.url for each in [*near, *far])]
-                yield Field(up, desk, oracle, made, line, urls, random.Random(seed))
+                yield Field(up, desk, oracle, made[:2], made[2], line, urls, random.Random(seed))
     finally:
         for endpoint in made:
             await asyncio.to_thread(desk.delete, endpoint)
@@ -103,7 +109,7 @@ async def strike(field: Field, crowd: Crowd, kind: str, how: str, seconds: float
         await _passed(seconds)
         await field.line.mend()
         return
-    endpoint = field.chance.choice(field.endpoints)["id"]
+    endpoint = field.chance.choice(field.talking)["id"]
     process = psutil.Process(await asyncio.to_thread(_pid_of, field, kind, endpoint))
     streams = None
     if kind in INSTANCE:
@@ -160,8 +166,8 @@ async def run(
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
         open_, hasty = (
-            [target_of(one) for one in field_.endpoints],
-            [_hasty(field_, one) for one in field_.endpoints],
+            [*map(target_of, field_.talking), replace(target_of(field_.embedding), embeds=True)],
+            [_hasty(field_, one) for one in field_.talking],
         )
         numbers = [f"{field_.chance.randrange(1000)}" for _ in range(3)]
         crowd = Crowd(session, field_.gateways, open_, hasty, [*HELP, *numbers], seed)
@@ -233,8 +239,7 @@ def assert_same(told: dict[str, Any], page: Page, *, is_hasty: bool) -> None:
         assert errors == dict(page.errors), f"{errors} is not {dict(page.errors)}"
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_a_few_faults_lose_nothing(up: Platform) -> None:
     await run(up, seed=7, requests=400, faults=A_FEW_FAULTS, seconds=SHORT_SECONDS, pause=1.0)
 

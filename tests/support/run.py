@@ -1,7 +1,9 @@
 """`make test`: two halves at once, since one of them mostly waits. `python -m tests.support.run`
 
 The journeys and browser tests start real processes and wait for them to converge; meanwhile everything else
-computes, first on PostgreSQL where there is one, then on SQLite. What the waiting half printed comes last.
+computes: the services, rules and races of tests/db on PostgreSQL where there is one, then all on SQLite. The
+doors say the same on both, so they run once here; `make postgres` runs them there too. What the waiting half
+printed comes last.
 """
 
 import subprocess
@@ -19,6 +21,7 @@ ON_POSTGRES = [
     "2",
     "-m",
     "db or postgres",
+    "tests/db",
 ]
 COMPUTING = [*PYTEST, "-n", "2", "-m", "not journey and not browser"]
 WAITING = [*PYTEST, "-m", "journey or browser", "--durations", "12"]
