@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
-import aiohttp
 import redis.asyncio as redis
 import structlog
 
@@ -39,20 +38,19 @@ log = structlog.get_logger()
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 FRESH_SECONDS = 1.0  # a revoked key is refused within this time
-KEEP_ALIVE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the instance that closes first
 
 
 class Gateway:
     """The ASGI application. Made by `opened`, which also follows the broker."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession, broker: redis.Redis) -> None:
+    def __init__(self, settings: Settings, broker: redis.Redis) -> None:
         self._settings = settings
         self.table = RouteTable()
         self.running = Running()
         self.id = uuid.uuid4().hex
         self.meter = Meter(settings.log_share)
         self.follower = Follower(settings.broker_url, settings.seals, self.table)
-        self.upstreams = Upstreams(self.table, session, settings.queue_limit)
+        self.upstreams = Upstreams(self.table, settings.queue_limit)
         self.reporter = Reporter(
             broker,
             self.meter,
@@ -69,10 +67,8 @@ class Gateway:
     @classmethod
     @asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator["Gateway"]:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, use_dns_cache=True)
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        async with session, broker_client(settings.broker_url) as broker:
-            gateway = cls(settings, session, broker)
+        async with broker_client(settings.broker_url) as broker:
+            gateway = cls(settings, broker)
             gateway.upstreams.fleet.start()
             try:
                 async with (
@@ -82,7 +78,7 @@ class Gateway:
                 ):
                     yield gateway
             finally:
-                await gateway.upstreams.fleet.close()
+                await gateway.upstreams.close()
                 await gateway.bank.stop()
                 await gateway.reporter.stop()
                 if gateway.front is not None:

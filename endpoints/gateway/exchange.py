@@ -5,11 +5,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from endpoints.gateway import errors
 from endpoints.gateway.answer import NOT_THIS_ONE, Answer, error_of
+from endpoints.gateway.connections import Broken, Connection, Connections, TooSlow, Unreachable
 from endpoints.gateway.formats.call import Call, Clock, Json, Usage
 from endpoints.gateway.sse import TooLong
 from endpoints.wire import Upstream
@@ -17,10 +17,7 @@ from endpoints.wire import Upstream
 if TYPE_CHECKING:
     from endpoints.gateway.fleet import Fleet
 
-TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0)  # the deadline is the request's own
-PART = (
-    32 * 1024
-)  # bytes of a stream worked on at once: what is read for a reader that does not is in memory twice
+PART = 32 * 1024  # bytes of a stream worked on at once: they are in memory twice
 RETRY_ELSEWHERE = {502, 503, 504} | NOT_THIS_ONE
 
 
@@ -53,7 +50,7 @@ class Attempt:
     """See `formats.call.Exchange`. `begin()` first, `close()` in any case; `fleet.take` chose the instance."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, fleet: "Fleet", upstream: Upstream, call: Call, request_id: str
+        self, connections: Connections, fleet: "Fleet", upstream: Upstream, call: Call, request_id: str
     ) -> None:
         self.call = call
         self.instance = upstream.id
@@ -61,11 +58,11 @@ class Attempt:
         self.begun = False
         self.clock = Clock()
         self._answer = Answer(call)
-        self._session = session
+        self._connections = connections
         self._fleet = fleet
         self._upstream = upstream
         self._request_id = request_id
-        self._response: aiohttp.ClientResponse | None = None
+        self._connection: Connection | None = None
         self._first: list[Json] = []
         self._closed = False
         self._listening = Listening(self)
@@ -88,13 +85,17 @@ class Attempt:
         began = time.monotonic()
         try:
             with self._listening:
-                response = await self._post()
-                if response.status != 200:
-                    raise await _said_no(response)
+                connection = await self._ask()
                 if self.call.stream:
+                    status = await connection.head()
+                    if status != 200:
+                        raise _said_no(*await connection.whole())
                     self._first = await self._next_batch()
                 else:
-                    self._answer.take(await response.read())
+                    status, content = await connection.whole()
+                    if status != 200:
+                        raise _said_no(status, content)
+                    self._answer.take(content)
                     self.clock.first = self.clock.end = time.time()
             if self.call.stream:
                 self._answer.check()
@@ -103,14 +104,14 @@ class Attempt:
             if refused.status in RETRY_ELSEWHERE:
                 raise InstanceFailed(f"{refused.status} {refused.code}", refused=refused) from None
             raise
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            if isinstance(error, aiohttp.ConnectionTimeoutError) and self._fleet.beat.was_late_since(began):
+        except Unreachable as error:
+            if isinstance(error, TooSlow) and self._fleet.beat.was_late_since(began):
                 raise InstanceFailed("was not heard by a busy gateway", reset=True) from error
             raise InstanceFailed("refuses connections", refuses=True) from error
         except Silent as error:
             raise InstanceFailed("takes calls and answers nothing") from error
-        except (aiohttp.ClientError, OSError, TooLong) as error:
-            raise InstanceFailed(f"broke the connection ({type(error).__name__})", reset=True) from error
+        except (Broken, TooLong) as error:
+            raise InstanceFailed(f"broke the connection ({error})", reset=True) from error
 
     async def batches(self) -> AsyncIterator[list[Json]]:
         batch = self._first
@@ -121,7 +122,7 @@ class Attempt:
                     batch = await self._next_batch()
             except Silent as error:
                 raise errors.broken("it fell silent") from error
-            except (aiohttp.ClientError, OSError) as error:
+            except Broken as error:
                 raise errors.broken("its connection was lost") from error
             except TooLong as error:
                 raise errors.broken("one event was too long") from error
@@ -134,44 +135,35 @@ class Attempt:
         self._closed = True
         self._fleet.ended(self._upstream, self)
         self._fleet.give_back(self.instance)
-        if self._response is not None:
-            self._response.close()
+        if self._connection is not None:
+            self._connection.release()
 
     def abandon(self) -> None:
         """See `fleet.CallUnderWay`. Whoever waits for the instance is woken, whoever asks it next refused."""
         self._listening.end()
 
-    async def _post(self) -> aiohttp.ClientResponse:
-        upstream = self._upstream
+    async def _ask(self) -> Connection:
         try:
             body = orjson.dumps(self.call.body)
         except TypeError:
             raise errors.bad(None, "The body is nested too deeply.") from None
-        headers = {
-            "authorization": f"Bearer {upstream.token}",
-            "content-type": "application/json",
-            "accept-encoding": "identity",
-            "x-request-id": self._request_id,
-        }
-        if self.call.stream:
-            # llama.cpp closes the connection after a stream, and says so only when it is asked to.
-            headers["connection"] = "close"
-        self._response = await self._session.post(
-            address(upstream) + self.call.path,
-            data=body,
-            headers=headers,
-            timeout=TIMEOUT,
-            allow_redirects=False,
+        # llama.cpp closes the connection after a stream, and says so only when it is asked to.
+        after = "close" if self.call.stream else "keep-alive"
+        head = (
+            f"POST {self.call.path} HTTP/1.1\r\n{common_head(self._upstream)}x-request-id: {self._request_id}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: {after}\r\n\r\n"
         )
-        return self._response
+        self._connection = await self._connections.take(self._upstream)
+        self._connection.ask(head.encode(), body)
+        return self._connection
 
     async def _next_batch(self) -> list[Json]:
         """The chunks that come together next; an empty list after the last. Raises `errors.Refused`."""
-        assert self._response is not None
+        assert self._connection is not None
         self._answer.check()
         batch: list[Json] = []
         while not batch and not self._answer.done:
-            part = await self._response.content.read(PART)
+            part = await self._connection.part(PART)
             if not part:
                 break
             batch = self._answer.feed(part)
@@ -210,15 +202,15 @@ class Listening:
             raise Silent from None
 
 
-def address(upstream: Upstream) -> str:
+def common_head(upstream: Upstream) -> str:
+    """What every request to an instance says."""
     host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
-    return f"http://{host}:{upstream.port}"
+    return f"host: {host}:{upstream.port}\r\nauthorization: Bearer {upstream.token}\r\naccept-encoding: identity\r\n"
 
 
-async def _said_no(response: aiohttp.ClientResponse) -> Exception:
+def _said_no(status: int, content: bytes) -> Exception:
     """What an answer other than 200 means: asking elsewhere, or the client's own mistake."""
-    status = response.status
-    refused = error_of(await response.read(), status)
+    refused = error_of(content, status)
     if status in RETRY_ELSEWHERE:
         elsewhere = errors.no_answer() if status in NOT_THIS_ONE else refused
         return InstanceFailed(f"answered {status}", refused=elsewhere)

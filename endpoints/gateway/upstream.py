@@ -4,18 +4,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 
-import aiohttp
-
 from endpoints.gateway import errors
 from endpoints.gateway.affinity import beginnings
-from endpoints.gateway.exchange import Attempt, InstanceFailed, address
+from endpoints.gateway.connections import Connections
+from endpoints.gateway.exchange import Attempt, InstanceFailed, common_head
 from endpoints.gateway.fleet import Fleet
 from endpoints.gateway.formats.call import Call, Clock, Exchange, Json, Usage
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Route, Upstream
 
 AT_ONCE = 16  # calls of one request that are under way together
-PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
+PROBE_SECONDS = 2.0
 
 
 class Opening:
@@ -143,11 +142,11 @@ class Later:
 
 
 class Upstreams:
-    """The way to the instances. The session is the gateway's one pool of connections."""
+    """The way to the instances."""
 
-    def __init__(self, table: RouteTable, session: aiohttp.ClientSession, queue_limit: int) -> None:
+    def __init__(self, table: RouteTable, queue_limit: int) -> None:
         self.table = table
-        self._session = session
+        self._connections = Connections()
         self.fleet = Fleet(table, self._answers, queue_limit)
 
     def opening(self, route: Route, request_id: str) -> Opening:
@@ -155,14 +154,21 @@ class Upstreams:
         return Opening(self, route, request_id)
 
     def attempt(self, upstream: Upstream, call: Call, request_id: str) -> Attempt:
-        return Attempt(self._session, self.fleet, upstream, call, request_id)
+        return Attempt(self._connections, self.fleet, upstream, call, request_id)
 
     async def _answers(self, upstream: Upstream) -> bool:
         """Any word of HTTP but a server error: health paths differ, and some runtimes have none."""
-        url = address(upstream) + "/health"
-        headers = {"authorization": f"Bearer {upstream.token}"}
         try:
-            async with self._session.get(url, headers=headers, timeout=PROBE_TIMEOUT) as response:
-                return response.status < 500
-        except (aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(PROBE_SECONDS):
+                connection = await self._connections.take(upstream)
+                try:
+                    connection.ask(f"GET /health HTTP/1.1\r\n{common_head(upstream)}\r\n".encode())
+                    return await connection.head() < 500
+                finally:
+                    connection.release()
+        except OSError:
             return False
+
+    async def close(self) -> None:
+        await self.fleet.close()
+        self._connections.close()

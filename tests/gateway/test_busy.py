@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import aiohttp
 import pytest
 
 from endpoints.gateway import background, fleet, upstream
@@ -19,7 +18,7 @@ def soon_silent(monkeypatch):
     monkeypatch.setattr(fleet, "SILENT_SECONDS", 0.1)
     monkeypatch.setattr(fleet, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(background, "LATE", 0.05)
-    monkeypatch.setattr(upstream, "PROBE_TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+    monkeypatch.setattr(upstream, "PROBE_SECONDS", 0.1)
 
 
 def stand_still(seconds: float) -> None:

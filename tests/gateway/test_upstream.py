@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-import aiohttp
 import msgspec
 import pytest
 
@@ -235,7 +234,7 @@ def soon_lost(monkeypatch):
     monkeypatch.setattr(fleet, "SILENT_SECONDS", 0.1)
     monkeypatch.setattr(fleet, "LOST_SECONDS", 0.5)
     monkeypatch.setattr(fleet, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr(upstream, "PROBE_TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+    monkeypatch.setattr(upstream, "PROBE_SECONDS", 0.1)
 
 
 @pytest.mark.parametrize("body", [ASK, STREAM], ids=["whole", "stream"])
