@@ -4,8 +4,6 @@ A prediction is one function, `Gateway.predict`, read from top to bottom: path, 
 answer. It touches no database, and no broker either: routes are in memory.
 """
 
-import asyncio
-import random
 import re
 import time
 import uuid
@@ -108,7 +106,7 @@ class Gateway:
         try:
             if found is None:
                 raise errors.no_path(scope["path"])
-            await self.predict(found, scope["method"], headers, receive, reply, prediction)
+            await self.predict(found, scope, headers, receive, reply, prediction)
             prediction.status = reply.status
         except errors.Refused as refused:
             prediction.status = refused.status
@@ -127,14 +125,14 @@ class Gateway:
     async def predict(
         self,
         found: Match,
-        method: str,
+        scope: Scope,
         headers: dict[bytes, bytes],
         receive: Receive,
         reply: Reply,
         prediction: Prediction,
     ) -> None:
         """One request. Raises `errors.Refused`, before or after the answer has begun, and ClientGone."""
-        if method != found.method:
+        if scope["method"] != found.method:
             raise errors.wrong_method(found.method)
         holder, route = self._admit(found, headers)
         prediction.format = found.dialect.name
@@ -145,19 +143,13 @@ class Gateway:
             return
         if not route.upstreams:
             raise errors.not_live(route)
-        try:
-            async with asyncio.timeout(route.deadline_seconds):
-                body = await asgi.read_body(
-                    headers.get(b"content-length"), receive, self._settings.body_limit
-                )
-                asked = found.dialect.read(body, route)
-                _check_expert(holder.key, asked, route)
-                async with self.running.guard(receive):
-                    if holder.key.limits is not None:
-                        await self._pay(holder.key, route, asked, prediction)
-                    await self._ask(route, asked, found.dialect.media, reply, prediction)
-        except TimeoutError:
-            raise errors.deadline(route.deadline_seconds) from None
+        with self.running.guard(scope, route.deadline_seconds):
+            body = await asgi.read_body(headers.get(b"content-length"), receive, self._settings.body_limit)
+            asked = found.dialect.read(body, route)
+            _check_expert(holder.key, asked, route)
+            if holder.key.limits is not None:
+                await self._pay(holder.key, route, asked, prediction)
+            await self._ask(route, asked, found.dialect.media, reply, prediction)
 
     async def _pay(self, key: Key, route: Route, asked: Asked, prediction: Prediction) -> None:
         """Within the key's limits; settled when all is over. Raises 429 where they leave no room."""
@@ -262,4 +254,4 @@ def _key(headers: dict[bytes, bytes]) -> str | None:
 def _request_id(said: bytes | None) -> str:
     """The client's own where it is sane: it goes into logs and headers."""
     text = (said or b"").decode("latin-1")
-    return text if SANE_ID.fullmatch(text) else f"{random.getrandbits(128):032x}"
+    return text if SANE_ID.fullmatch(text) else calls.new_id()

@@ -15,6 +15,7 @@ CONNECT_SECONDS = 2.0
 IDLE_SECONDS = 4.0  # shorter than llama.cpp's 5, so that it is seldom the instance that closes first
 RESOLVED_SECONDS = 10.0
 HEAD_LIMIT = 64 * 2**10
+JOINED = 64 * 2**10  # bytes that are cheaper to copy than to hand to the kernel one after the other
 # Bytes of a stream that nobody has read yet: with more the instance is read no further, with less it is again.
 MOST_UNREAD = 64 * 2**10
 LEAST_UNREAD = 16 * 2**10
@@ -66,8 +67,10 @@ class Connection(asyncio.Protocol):
         """`head` up to and with the empty line."""
         assert self._transport is not None
         self._begin()
-        self._transport.write(head)
-        if body:
+        if len(body) < JOINED:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
             self._transport.write(body)
 
     async def head(self) -> int:

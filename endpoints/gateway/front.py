@@ -3,7 +3,6 @@
 Bodies are passed on as they come, both ways, so that uploads need no memory and server-sent events no wait.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
@@ -58,7 +57,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = _Upload(receive)
         try:
-            async with self._running.guard(receive, upload.sent):
+            with self._running.guard(scope):
                 await self._pass_on(scope, upload, send)
         except (ClientGone, Refused):
             # At a stop the connection is cut, and whoever still listens comes back by itself.
@@ -87,8 +86,6 @@ class Front:
         query: bytes = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
         has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
-        if not has_body:
-            upload.sent.set()
         return await self._session.request(
             scope["method"],
             URL("http://web" + target.decode("latin-1"), encoded=True),
@@ -99,21 +96,20 @@ class Front:
 
 
 class _Upload:
-    """The request's body on its way; `sent` when all of it has been read from the client."""
+    """The request's body on its way."""
 
     def __init__(self, receive: Receive) -> None:
-        self.sent = asyncio.Event()
         self.gone = False
         self._receive = receive
 
     async def parts(self) -> AsyncIterator[bytes]:
-        while not self.sent.is_set():
+        more = True
+        while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.gone = True
                 raise ClientGone
-            if not message.get("more_body", False):
-                self.sent.set()
+            more = message.get("more_body", False)
             if message.get("body"):
                 yield message["body"]
 

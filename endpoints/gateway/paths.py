@@ -1,6 +1,6 @@
 """Which paths are the gateway's own, and what each asks for."""
 
-from dataclasses import dataclass
+import msgspec
 
 from endpoints.gateway.formats import generic_v1, generic_v2, nlp, openai, openai_embeddings, responses
 from endpoints.gateway.formats.call import Dialect
@@ -22,8 +22,7 @@ OPENAI: dict[str, Dialect] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """`project` is None on the base path that names the endpoint only; `model` is the one asked about, or ""."""
 
     dialect: Dialect

@@ -14,6 +14,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from endpoints.gateway import errors
+from endpoints.gateway.asgi import Leaving
 
 HEAD_LIMIT = 64 * 2**10
 HEAD_SECONDS = 30.0
@@ -33,21 +34,63 @@ class NoTunnel(Exception):
     """This is no proxy."""
 
 
+class HeadFirst:
+    """A transport that keeps an answer's head until there is something to send with it: one packet, one call."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: "Protocol") -> None:
+        self._transport = transport
+        self._protocol: Protocol | None = protocol
+        self._loop = protocol.loop
+        self._answered: object = None  # the cycle whose head was written last
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        cycle = self._protocol.cycle if self._protocol is not None else None
+        if cycle is not None and cycle is not self._answered and cycle.response_started:
+            self._answered, self._head = cycle, data
+            self._loop.call_soon(self._flush)
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def lost(self) -> None:
+        self._protocol = self._answered = None
+        self._head = b""
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Protocol(HttpToolsProtocol):
     def __init__(self, *told: Any, **more: Any) -> None:
         super().__init__(*told, **more)
+        self._leaving = Leaving()
         self._uncounted = 0  # bytes since the parser last made something of them
         self._in_head = True
         self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(HeadFirst(transport, self))  # type: ignore[arg-type]
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_took_too_long)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
         super().connection_lost(exc)
+        if self._leaving.call is not None:
+            self._leaving.call()
+        self.transport.lost()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -84,6 +127,8 @@ class Protocol(HttpToolsProtocol):
             raise TooEarly
         self._in_head = True
         super().on_message_begin()
+        self._leaving = Leaving()
+        self.scope["studio.leaving"] = self._leaving  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
@@ -100,6 +145,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._uncounted = 0
         super().on_message_complete()
+        self.flow.resume_reading()  # a large body has stopped it; from now on it tells whether the client is there
 
     def _should_upgrade(self) -> bool:
         """True keeps uvicorn from answering a request before `_decline` has made another of it."""

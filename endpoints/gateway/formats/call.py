@@ -4,11 +4,13 @@ It is what model servers speak: an OpenAI chat or completion body. A format read
 and puts the answers of the instances (`Exchange`) into its own words.
 """
 
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 from endpoints.gateway import errors
@@ -26,8 +28,7 @@ CHATS = "chat"
 EMBEDS = "embedding"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """`body` is sent to `path` of an instance as it stands.
 
     For limits: `prompt_bytes` is the size of all text in it, and no text has more tokens than bytes; `max_tokens`
@@ -41,8 +42,7 @@ class Call:
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens."""
 
     prompt: int = 0
@@ -206,9 +206,16 @@ def size_of(value: object) -> int:
 
 def line_of(value: Any) -> bytes:
     """JSON that no client splits: some take Unicode's other line ends for ends of lines."""
+    line = orjson.dumps(value)
+    if line.isascii():
+        return line
     return (
-        orjson.dumps(value)
-        .replace(b"\xe2\x80\xa8", rb"\u2028")
+        line.replace(b"\xe2\x80\xa8", rb"\u2028")
         .replace(b"\xe2\x80\xa9", rb"\u2029")
         .replace(b"\xc2\x85", rb"\u0085")
     )
+
+
+def new_id() -> str:
+    """32 digits that no other answer has; nobody's secret, so chance is enough."""
+    return f"{random.getrandbits(128):032x}"

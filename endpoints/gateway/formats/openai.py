@@ -6,23 +6,23 @@ except for the one with `choices: []` that a client asks for by `stream_options.
 """
 
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import chat
-from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, Call, Exchange, Json
+from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, Call, Exchange, Json, new_id
 from endpoints.wire import Route
 
 MEDIA = b"text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """`said` by the client, `model` at the server; `experts` where a bundle's own router chooses among them."""
 
     said: str
@@ -56,7 +56,7 @@ class OpenAI:
         if "stop_sequences" in said:
             said.setdefault("stop", said["stop_sequences"])  # as some clients of the generic APIs spell it
         call = Call(self.path, said, stream, _prompt_bytes(said), _most_tokens(said))
-        return Asked([call], stream, name, wants_usage)
+        return Asked([call], stream, name, wants_usage, self.path == CHAT)
 
     def refusal(self, refused: errors.Refused) -> Json:
         return errors.openai_body(refused)
@@ -76,7 +76,8 @@ class Asked:
     stream: bool
     name: Name
     wants_usage: bool
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    is_chat: bool
+    id: str = field(default_factory=new_id)
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
@@ -87,8 +88,8 @@ class Asked:
         (exchange,) = exchanges
         answer = self._headed(exchange.answer, chunk=False)
         for choice in answer.get("choices") or []:
-            part = choice.setdefault("message", {}) if self._is_chat() else choice
-            _never_null(part, "content" if self._is_chat() else "text")
+            part = choice.setdefault("message", {}) if self.is_chat else choice
+            _never_null(part, "content" if self.is_chat else "text")
         answer["usage"] = _usage(exchange)
         return answer
 
@@ -108,7 +109,7 @@ class Asked:
         self._headed(chunk, chunk=True)
         chunk["usage"] = None
         for choice in chunk["choices"]:
-            if self._is_chat():
+            if self.is_chat:
                 if not isinstance(choice.get("delta"), dict):
                     choice["delta"] = {}
                 _never_null(choice["delta"], "content")
@@ -117,7 +118,7 @@ class Asked:
         return chunk
 
     def _headed(self, answer: Json, *, chunk: bool) -> Json:
-        is_chat = self._is_chat()
+        is_chat = self.is_chat
         answer["model"] = self.name.in_answer(answer)
         if not answer.get("id"):
             answer["id"] = ("chatcmpl-" if is_chat else "cmpl-") + self.id
@@ -129,9 +130,6 @@ class Asked:
             )
         _never_null(answer, "system_fingerprint")
         return answer
-
-    def _is_chat(self) -> bool:
-        return self.calls[0].path == CHAT
 
 
 def event(value: Any) -> bytes:

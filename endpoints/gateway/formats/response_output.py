@@ -3,7 +3,6 @@
 One item is open at a time: a text that goes on after a tool call is a message of its own.
 """
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -124,4 +123,4 @@ def _part(text: str) -> Json:
 
 
 def _id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex}"
+    return f"{kind}_{calls.new_id()}"

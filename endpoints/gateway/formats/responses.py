@@ -2,7 +2,6 @@
 
 import itertools
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -55,7 +54,7 @@ class Asked:
     name: openai.Name
     echo: Json
     numbers: Iterator[int]
-    id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
+    id: str = field(default_factory=lambda: f"resp_{calls.new_id()}")
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
