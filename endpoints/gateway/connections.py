@@ -5,6 +5,7 @@ A general client does the same for a third of all that a prediction costs here (
 
 import asyncio
 import socket
+import time
 from typing import Any, cast
 
 import httptools
@@ -36,8 +37,15 @@ class Broken(OSError):
     """The connection ended before the answer did, or what came was no HTTP."""
 
 
+class Silent(OSError):
+    """The call was given up from outside, see `Connection.give_up`."""
+
+
 class Connection(asyncio.Protocol):
-    """To one instance. `ask`, then `whole`, or `head` and as many `part`s as come; `release` in any case."""
+    """To one instance. `ask`, then `whole`, or `head` and as many `part`s as come; `release` in any case.
+
+    `waits_since`: monotonic time since when somebody waits for the instance's next byte, if anybody does.
+    """
 
     def __init__(self, pool: "Connections", place: Place) -> None:
         self.place = place
@@ -47,7 +55,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._failure: Broken | None = None
+        self._failure: Broken | Silent | None = None
+        self.waits_since: float | None = None
         self._paused = False
         self._begin()
 
@@ -74,12 +83,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(body)
 
     async def head(self) -> int:
-        """The status. Raises Broken."""
+        """The status. Raises Broken and Silent, as all that waits."""
         await self._until(HEAD)
         return self._status
 
     async def part(self, most: int) -> bytes:
-        """What has come, at most so many bytes; b"" after the end. Raises Broken."""
+        """What has come, at most so many bytes; b"" after the end."""
         await self._until(PART)
         if not self._parts:
             return b""
@@ -94,7 +103,7 @@ class Connection(asyncio.Protocol):
         return part
 
     async def whole(self) -> tuple[int, bytes]:
-        """The status and what is still to come. Raises Broken."""
+        """The status and what is still to come."""
         await self._until(END)
         return self._status, b"".join(self._parts)
 
@@ -108,6 +117,11 @@ class Connection(asyncio.Protocol):
             self._pool.keep(self)
         else:
             transport.abort()
+
+    def give_up(self) -> None:
+        """Whoever waits for the instance's next byte, or will, waits in vain."""
+        self._failure = self._failure or Silent("it fell silent")
+        self._look()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -123,10 +137,11 @@ class Connection(asyncio.Protocol):
             if wanted == END and self._paused:
                 self._resume()
             self._waiter = self._loop.create_future()
+            self.waits_since = time.monotonic()
             try:
                 await self._waiter
             finally:
-                self._waiter = None
+                self._waiter = self.waits_since = None
 
     def _enough(self) -> bool:
         return self._there == END or (

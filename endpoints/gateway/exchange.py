@@ -1,15 +1,14 @@
 """One attempt at one instance: the request, the first byte, the rest."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from endpoints.gateway import errors
 from endpoints.gateway.answer import NOT_THIS_ONE, Answer, error_of
-from endpoints.gateway.connections import Broken, Connection, Connections, TooSlow, Unreachable
+from endpoints.gateway.connections import Broken, Connection, Connections, Silent, TooSlow, Unreachable
 from endpoints.gateway.formats.call import Call, Clock, Json, Usage
 from endpoints.gateway.sse import TooLong
 from endpoints.wire import Upstream
@@ -42,10 +41,6 @@ class InstanceFailed(Exception):
         self.refused = refused or errors.no_answer()
 
 
-class Silent(Exception):
-    """The fleet gave the instance up while this call waited for it."""
-
-
 class Attempt:
     """See `formats.call.Exchange`. `begin()` first, `close()` in any case; `fleet.take` chose the instance."""
 
@@ -54,7 +49,6 @@ class Attempt:
     ) -> None:
         self.call = call
         self.instance = upstream.id
-        self.waits_since: float | None = None  # see `fleet.CallUnderWay`
         self.begun = False
         self.clock = Clock()
         self._answer = Answer(call)
@@ -65,8 +59,12 @@ class Attempt:
         self._connection: Connection | None = None
         self._first: list[Json] = []
         self._closed = False
-        self._listening = Listening(self)
         fleet.began(upstream, self)
+
+    @property
+    def waits_since(self) -> float | None:
+        """See `fleet.CallUnderWay`."""
+        return self._connection.waits_since if self._connection is not None else None
 
     @property
     def answer(self) -> Json:
@@ -84,19 +82,18 @@ class Attempt:
         self.clock.start = time.time()
         began = time.monotonic()
         try:
-            with self._listening:
-                connection = await self._ask()
-                if self.call.stream:
-                    status = await connection.head()
-                    if status != 200:
-                        raise _said_no(*await connection.whole())
-                    self._first = await self._next_batch()
-                else:
-                    status, content = await connection.whole()
-                    if status != 200:
-                        raise _said_no(status, content)
-                    self._answer.take(content)
-                    self.clock.first = self.clock.end = time.time()
+            connection = await self._ask()
+            if self.call.stream:
+                status = await connection.head()
+                if status != 200:
+                    raise _said_no(*await connection.whole())
+                self._first = await self._next_batch()
+            else:
+                status, content = await connection.whole()
+                if status != 200:
+                    raise _said_no(status, content)
+                self._answer.take(content)
+                self.clock.first = self.clock.end = time.time()
             if self.call.stream:
                 self._answer.check()
             self.begun = True
@@ -118,8 +115,7 @@ class Attempt:
         while batch:
             yield batch
             try:
-                with self._listening:
-                    batch = await self._next_batch()
+                batch = await self._next_batch()
             except Silent as error:
                 raise errors.broken("it fell silent") from error
             except Broken as error:
@@ -139,8 +135,9 @@ class Attempt:
             self._connection.release()
 
     def abandon(self) -> None:
-        """See `fleet.CallUnderWay`. Whoever waits for the instance is woken, whoever asks it next refused."""
-        self._listening.end()
+        """See `fleet.CallUnderWay`."""
+        if self._connection is not None:
+            self._connection.give_up()
 
     async def _ask(self) -> Connection:
         try:
@@ -172,34 +169,6 @@ class Attempt:
         elif not self.clock.first:
             self.clock.first = time.time()
         return batch
-
-
-class Listening:
-    """Around each wait for the instance. Raises Silent when the call was abandoned meanwhile, or before."""
-
-    __slots__ = ("_attempt", "_ended", "_task")
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._ended = False
-        self._task: asyncio.Task[Any] | None = None  # who waits
-
-    def end(self) -> None:
-        self._ended = True
-        if self._task is not None:
-            self._task.cancel()
-
-    def __enter__(self) -> None:
-        if self._ended:
-            raise Silent
-        self._task = asyncio.current_task()
-        self._attempt.waits_since = time.monotonic()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        task, self._task, self._attempt.waits_since = self._task, None, None
-        # Cancelled for another reason too, say by a client that left, the task must end all the same.
-        if kind is asyncio.CancelledError and self._ended and task is not None and not task.uncancel():
-            raise Silent from None
 
 
 def common_head(upstream: Upstream) -> str:

@@ -44,8 +44,11 @@ Probe = Callable[[Upstream], Awaitable[bool]]
 class CallUnderWay(Protocol):
     """What the fleet needs of an attempt."""
 
-    waits_since: float | None  # monotonic time since when it waits for the instance's next byte, if it does
     begun: bool  # the client may have seen something of it
+
+    @property
+    def waits_since(self) -> float | None:
+        """Monotonic time since when it waits for the instance's next byte, if it does."""
 
     def abandon(self) -> None:
         """The instance answers nobody: fail where the call stands now."""

@@ -47,15 +47,19 @@ class Prediction:
     def stamps(self) -> list[tuple[bytes, bytes]]:
         """The headers that every answer carries; the gateway's share is what is left of the time until now."""
         own = time.perf_counter() - self.began - self.queue - self.upstream
-        instances = ",".join(dict.fromkeys(filter(None, (each.instance for each in self.exchanges))))
         return [
             (b"x-request-id", self.request_id.encode()),
-            (b"x-studio-instance", instances.encode()),
+            (b"x-studio-instance", self._instances().encode()),
             (b"x-studio-queue-ms", _milliseconds(self.queue)),
             (b"x-studio-upstream-ms", _milliseconds(self.upstream)),
             (b"x-studio-gateway-ms", _milliseconds(own)),
             *self.ticket.headers(),
         ]
+
+    def _instances(self) -> str:
+        if len(self.exchanges) == 1:
+            return self.exchanges[0].instance
+        return ",".join(dict.fromkeys(filter(None, (each.instance for each in self.exchanges))))
 
     def usage(self) -> Usage:
         if len(self.exchanges) == 1:

@@ -46,12 +46,12 @@ def voice(path: str) -> Dialect:
 
 def match(path: str) -> Match | None:
     """None where the gateway has nothing."""
+    for prefix in ("/v1/", "/openai/v1/"):
+        if path.startswith(prefix):
+            return _openai(path.removeprefix(prefix))
     for prefix, dialect in PREDICT.items():
         if path.startswith(prefix):
             return _predict(path.removeprefix(prefix), dialect)
-    for prefix in ("/openai/v1/", "/v1/"):
-        if path.startswith(prefix):
-            return _openai(path.removeprefix(prefix))
     return None
 
 

@@ -7,6 +7,13 @@ class TooLong(ValueError):
     """An event larger than any model server sends."""
 
 
+def _is_one_line(part: bytes) -> bool:
+    """One whole event as nearly all come."""
+    return (
+        part.startswith(b"data: ") and part.endswith(b"\n\n") and part.count(b"\n") == 2 and b"\r" not in part
+    )
+
+
 class Splitter:
     """`feed` returns the data of each event that is complete with these bytes, in order.
 
@@ -23,6 +30,8 @@ class Splitter:
 
     def feed(self, part: bytes) -> list[bytes]:
         """Raises TooLong."""
+        if not self._rest and not self._data and len(part) < LONGEST and _is_one_line(part):
+            return [part[6:-2]]
         events: list[bytes] = []
         if b"\n" in part:
             events, part = self._lines(b"".join([*self._rest, part]) if self._rest else part)
