@@ -31,6 +31,7 @@ from endpoints.gateway.settings import Settings
 from endpoints.gateway.upstream import Upstreams
 from endpoints.usage.wire import CLIENT_GONE
 from endpoints.wire import Key, Route
+from studio import seal
 
 log = structlog.get_logger()
 
@@ -134,7 +135,7 @@ class Gateway:
         """One request. Raises `errors.Refused`, before or after the answer has begun, and ClientGone."""
         if scope["method"] != found.method:
             raise errors.wrong_method(found.method)
-        holder, route = self._admit(found, headers)
+        holder, route = self._admit(found, headers, scope["studio.digests"])
         prediction.format = found.dialect.name
         prediction.endpoint = route.endpoint
         prediction.key = holder.key.id
@@ -153,9 +154,10 @@ class Gateway:
 
     async def _pay(self, key: Key, route: Route, asked: Asked, prediction: Prediction) -> None:
         """Within the key's limits; settled when all is over. Raises 429 where they leave no room."""
-        most = 0 if route.task == "embedding" else asked.calls[0].max_tokens
         prediction.prompt_bytes = sum(call.prompt_bytes for call in asked.calls)
-        cost = self.estimates.cost(route.endpoint, prediction.prompt_bytes, most, len(asked.calls))
+        cost = self.estimates.cost(
+            route.endpoint, prediction.prompt_bytes, asked.calls[0].max_tokens, len(asked.calls)
+        )
         prediction.ticket = await self.bank.admit(key, cost)
 
     def _settle(self, prediction: Prediction) -> None:
@@ -181,14 +183,20 @@ class Gateway:
             else:
                 await reply.whole(200, asked.whole(prediction.exchanges))
 
-    def _admit(self, found: Match, headers: dict[bytes, bytes]) -> tuple[Holder, Route]:
+    def _admit(
+        self, found: Match, headers: dict[bytes, bytes], known: dict[str, list[bytes]]
+    ) -> tuple[Holder, Route]:
         """Who asks, and for what. Raises 401, 403, 404 and, before the first complete table, 503."""
         value = _key(headers)
         if value is None:
             raise errors.no_key()
         if not self.table.complete:
             raise errors.not_ready()
-        holder = self.table.holder(value, self._settings.peppers)
+        digests = known.get(value)
+        if digests is None:
+            known.clear()
+            digests = known[value] = [seal.digest(pepper, value) for pepper in self._settings.peppers]
+        holder = self.table.holder(digests)
         route = self.table.route(found.endpoint)
         if holder is None and not (route is not None and route.deleted):
             raise errors.unknown_key()

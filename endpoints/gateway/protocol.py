@@ -8,10 +8,11 @@ ahead, it would keep us from noticing that the client has left.
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from endpoints.gateway import errors
 from endpoints.gateway.asgi import Leaving
@@ -34,55 +35,90 @@ class NoTunnel(Exception):
     """This is no proxy."""
 
 
-class HeadFirst:
-    """A transport that keeps an answer's head until there is something to send with it: one packet, one call."""
+class Cycle(RequestResponseCycle):
+    """uvicorn's, but that an answer's head waits for what comes with it: one packet, one call to the kernel.
 
-    def __init__(self, transport: asyncio.Transport, protocol: "Protocol") -> None:
-        self._transport = transport
-        self._protocol: Protocol | None = protocol
-        self._loop = protocol.loop
-        self._answered: object = None  # the cycle whose head was written last
-        self._head = b""
+    Headers' names are in small letters; that nothing in them starts a line of its own is checked at once.
+    """
 
-    def write(self, data: bytes) -> None:
-        cycle = self._protocol.cycle if self._protocol is not None else None
-        if cycle is not None and cycle is not self._answered and cycle.response_started:
-            self._answered, self._head = cycle, data
-            self._loop.call_soon(self._flush)
-        elif self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
+    _head = b""
+    _left = 0  # bytes of the body that its length has promised
+
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_started:
+            self._go_on(message)
         else:
-            self._transport.write(data)
+            self._begin(message)
 
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
+    def _begin(self, message: Any) -> None:
+        status, headers = message["status"], [*self.default_headers, *message["headers"]]
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            if name == b"content-length":
+                self.chunked_encoding, self._left = False, int(value)
+            elif name == b"connection":  # only ever said to close it
+                self.keep_alive = False
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise RuntimeError("a header with the end of a line in it")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self._head = head + b"\r\n"
+        asyncio.get_running_loop().call_soon(self._send_head)
 
-    def lost(self) -> None:
-        self._protocol = self._answered = None
+    def _send_head(self) -> None:
+        """Where nothing has come to go with it."""
+        if self._head and not self.transport.is_closing():
+            self.transport.write(self._head)
         self._head = b""
 
-    def _flush(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def _go_on(self, message: Any) -> None:
+        if self.response_complete:
+            raise RuntimeError("an answer that goes on after its end")
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if self.scope["method"] == "HEAD":
+            body, self._left = b"", 0
+        elif self.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body += b"" if more else b"0\r\n\r\n"
+        else:
+            self._left -= len(body)
+        if self._left < 0 or (self._left and not more):
+            raise RuntimeError("an answer of another length than it said")
+        if self._head or body:
+            self.transport.write(self._head + body)
+            self._head = b""
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
 
 
 class Protocol(HttpToolsProtocol):
     def __init__(self, *told: Any, **more: Any) -> None:
         super().__init__(*told, **more)
         self._leaving = Leaving()
+        self._digests: dict[str, list[bytes]] = {}  # of the key that this client said last
         self._uncounted = 0  # bytes since the parser last made something of them
         self._in_head = True
         self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(HeadFirst(transport, self))  # type: ignore[arg-type]
+        super().connection_made(transport)
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_took_too_long)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,7 +126,6 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._leaving.call is not None:
             self._leaving.call()
-        self.transport.lost()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -129,6 +164,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._leaving = Leaving()
         self.scope["studio.leaving"] = self._leaving  # type: ignore[typeddict-unknown-key]
+        self.scope["studio.digests"] = self._digests  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
@@ -136,7 +172,33 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         self._uncounted = 0
         self._stop_head_timer()
-        super().on_headers_complete()
+        version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        told: dict[str, Any] = {
+            "http_version": version,
+            "method": self.parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+        }
+        self.scope.update(told)  # type: ignore[typeddict-item]
+        if self.parser.should_upgrade() and self._should_upgrade():
+            return
+        self.cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
         self._uncounted = 0

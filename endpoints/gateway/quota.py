@@ -3,11 +3,19 @@
 See `endpoints.gateway.limits`. Windows are the broker's clock's: whole minutes, UTC days and calendar months.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from endpoints.wire import LIMIT_WINDOWS, Limits
+
+Names = tuple[bytes, bytes, bytes]
+REQUESTS_HEADERS: Names = (
+    b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests",
+)  # fmt: skip
+TOKENS_HEADERS: Names = (
+    b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens",
+)  # fmt: skip
 
 # KEYS: the key's hash. ARGV: account, life of a share (ms), requests and tokens counted since the account began,
 # tokens and slots of requests under way, whether a request asks (0, 1) and its tokens, requests and tokens wanted
@@ -133,22 +141,17 @@ class Standing:
 
     def headers(self, limits: Limits, more_requests: int, more_tokens: int) -> list[tuple[bytes, bytes]]:
         """`more_…`: what this gateway has spent since."""
-        rows = []
+        headers: list[tuple[bytes, bytes]] = []
         if limits.requests_per_minute:
             left = limits.requests_per_minute - self.minute_requests - more_requests
-            rows.append((b"requests", limits.requests_per_minute, left))
+            headers += self._said(REQUESTS_HEADERS, limits.requests_per_minute, left)
         if limits.tokens_per_minute:
             left = limits.tokens_per_minute - self.minute_tokens - more_tokens
-            rows.append((b"tokens", limits.tokens_per_minute, left))
-        return [
-            (b"x-ratelimit-" + what + b"-" + unit, value)
-            for unit, limit, left in rows
-            for what, value in (
-                (b"limit", b"%d" % limit),
-                (b"remaining", b"%d" % max(left, 0)),
-                (b"reset", b"%ds" % self.minute_reset),
-            )
-        ]
+            headers += self._said(TOKENS_HEADERS, limits.tokens_per_minute, left)
+        return headers
+
+    def _said(self, names: Names, limit: int, left: int) -> Iterable[tuple[bytes, bytes]]:
+        return zip(names, (b"%d" % limit, b"%d" % max(left, 0), b"%ds" % self.minute_reset), strict=True)
 
 
 def blocking(standing: Standing, limits: Limits, cost: int) -> Blocked | None:

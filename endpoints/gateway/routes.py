@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from endpoints.wire import Key, Route
-from studio import seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,10 @@ class RouteTable:
         """A deleted endpoint's route is there, marked so."""
         return self._routes.get(endpoint)
 
-    def holder(self, value: str, peppers: Iterable[bytes]) -> Holder | None:
-        for pepper in peppers:
-            found = self._holders.get(seal.digest(pepper, value))
+    def holder(self, digests: Iterable[bytes]) -> Holder | None:
+        """Of a key's value, by its digest with any of the peppers."""
+        for digest in digests:
+            found = self._holders.get(digest)
             if found is not None:
                 return found
         return None

@@ -15,6 +15,7 @@ from endpoints.gateway.background import running
 from endpoints.gateway.follower import Follower
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Upstream
+from studio import seal
 from tests.gateway.conftest import V1
 from tests.gateway.control import ENDPOINT, KEY, OTHER, Control, hello, neighbours
 from tests.support import broker as brokers
@@ -46,7 +47,7 @@ def test_a_tombstone_takes_the_keys_and_stays(control):
     table = RouteTable()
     table.take(hello(control, A, version=1))
     table.take(hello(control, version=2, deleted=True, keys=[]))
-    assert table.holder(KEY, [control.pepper]) is None
+    assert table.holder([seal.digest(control.pepper, KEY)]) is None
     assert not table.take(hello(control, A, version=1))
     assert table.route(ENDPOINT).deleted
 
@@ -56,14 +57,14 @@ def test_a_restored_endpoint_takes_its_tombstones_place(control):
     table.take(hello(control, A, version=1))
     table.take(hello(control, version=2, deleted=True, keys=[]))
     assert table.take(hello(control, A, version=3))
-    assert table.holder(KEY, [control.pepper]).endpoint == ENDPOINT
+    assert table.holder([seal.digest(control.pepper, KEY)]).endpoint == ENDPOINT
     assert not table.route(ENDPOINT).deleted
 
 
 def test_any_pepper_of_the_ring_finds_a_key(control):
     table = RouteTable()
     table.take(hello(control, A))
-    assert table.holder(KEY, [b"n" * 32, control.pepper]).endpoint == ENDPOINT
+    assert table.holder([seal.digest(b"n" * 32, KEY), seal.digest(control.pepper, KEY)]).endpoint == ENDPOINT
 
 
 # --- following ------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ async def test_a_complete_table_drops_what_it_no_longer_names(control, broker):
         control.publish(neighbours(control)[0])
         control.complete()
         await eventually_async(lambda: table.route(ENDPOINT) is None)
-        assert table.holder(KEY, [control.pepper]) is None
+        assert table.holder([seal.digest(control.pepper, KEY)]) is None
 
 
 async def test_a_changed_incarnation_is_taken_whole_with_lower_versions(control, broker):
@@ -160,11 +161,11 @@ async def test_the_table_stays_while_the_broker_is_dead_and_a_new_one_must_be_co
                 control.publish(old)
                 await eventually_async(lambda: follower.connected)
                 await control.two_polls()
-                assert table.holder(KEY, [control.pepper]) is None
+                assert table.holder([seal.digest(control.pepper, KEY)]) is None
                 control.complete()
                 control.publish(neighbours(control)[0])
                 await eventually_async(lambda: table.route(OTHER))
-                assert table.holder(KEY, [control.pepper]) is None
+                assert table.holder([seal.digest(control.pepper, KEY)]) is None
                 assert table.version(ENDPOINT) == 7
 
 
@@ -230,8 +231,8 @@ async def test_many_routes_come_with_the_first_table_and_later_ones_singly(contr
         await eventually_async(lambda: len(table) == 100)
         control.publish(hello(control, endpoint=names[7], version=2, deleted=True, keys=[]))
         await eventually_async(lambda: table.route(names[7]).deleted)
-        assert table.holder(names[7], [control.pepper]) is None
-        assert table.holder(names[8], [control.pepper]).endpoint == names[8]
+        assert table.holder([seal.digest(control.pepper, names[7])]) is None
+        assert table.holder([seal.digest(control.pepper, names[8])]).endpoint == names[8]
 
 
 async def test_a_follower_ends_even_while_it_connects(control, broker):

@@ -29,17 +29,30 @@ EMBEDS = "embedding"
 
 
 class Call(msgspec.Struct, frozen=True):
-    """`body` is sent to `path` of an instance as it stands.
-
-    For limits: `prompt_bytes` is the size of all text in it, and no text has more tokens than bytes; `max_tokens`
-    is the most that may be generated, None where the client did not say.
-    """
+    """`body` is sent to `path` of an instance as it stands."""
 
     path: str
     body: Json
     stream: bool
-    prompt_bytes: int = 0
-    max_tokens: int | None = None
+
+    @property
+    def prompt_bytes(self) -> int:
+        """Of all text in it; no text has more tokens than bytes."""
+        names = ("input",) if self.path == EMBEDDING else ("messages", "tools", "prompt")
+        return size_of([self.body.get(name) for name in names if self.body.get(name)])
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most that may be generated, for all choices of all prompts together; None where it is not said."""
+        if self.path == EMBEDDING:
+            return 0
+        asked = [self.body.get(name) for name in ("max_tokens", "max_completion_tokens")]
+        given = [count for count in asked if type(count) is int and count >= 0]
+        if not given:
+            return None
+        choices = self.body.get("n")
+        choices = choices if type(choices) is int and choices > 1 else 1
+        return max(given) * choices * len(inputs(self.body.get("prompt")))
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -160,9 +173,9 @@ def may_ask(route: Route, only: Sequence[str], model: str | None) -> bool:
 
 def upstream_model(route: Route, said: str | None) -> str | None:
     """The name to say to the model server for what the client said, None if there is no such model."""
-    if said is None:
-        return route.model
-    if said in route.experts:
+    if said is None or said in route.experts:
+        return said or route.model
+    if said == route.model:
         return said
     return route.model if said in known_names(route) else None
 

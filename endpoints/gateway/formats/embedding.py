@@ -4,7 +4,7 @@ import struct
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
-from endpoints.gateway.formats.call import EMBEDDING, Call, Exchange, Json, size_of
+from endpoints.gateway.formats.call import EMBEDDING, Call, Exchange, Json
 
 Vector = list[float]
 
@@ -16,7 +16,7 @@ def call_for(model: str, text: str, where: str) -> Call:
     """The call for one text; `where` names it in a refusal. Raises 400."""
     if not text:
         raise errors.bad(where, f"{where} must not be empty.")
-    return Call(EMBEDDING, body_for(model, text), stream=False, prompt_bytes=size_of(text), max_tokens=0)
+    return Call(EMBEDDING, body_for(model, text), stream=False)
 
 
 def body_for(model: str, asked: object) -> Json:

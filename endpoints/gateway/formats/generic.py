@@ -37,7 +37,7 @@ def call_for(prompt: str, where: str, params: Params, route: Route, *, stream: b
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     path = CHAT if params.process_prompt else COMPLETION
-    return Call(path, body, stream, calls.size_of(list(said.values())), params.max_tokens)
+    return Call(path, body, stream)
 
 
 def text_of(part: Json) -> str:

@@ -55,7 +55,7 @@ class OpenAI:
             said.setdefault("repeat_penalty", said["repetition_penalty"])  # llama.cpp's word for it
         if "stop_sequences" in said:
             said.setdefault("stop", said["stop_sequences"])  # as some clients of the generic APIs spell it
-        call = Call(self.path, said, stream, _prompt_bytes(said), _most_tokens(said))
+        call = Call(self.path, said, stream)
         return Asked([call], stream, name, wants_usage, self.path == CHAT)
 
     def refusal(self, refused: errors.Refused) -> Json:
@@ -77,7 +77,7 @@ class Asked:
     name: Name
     wants_usage: bool
     is_chat: bool
-    id: str = field(default_factory=new_id)
+    id: str = ""  # where the instance gives none
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
@@ -121,7 +121,8 @@ class Asked:
         is_chat = self.is_chat
         answer["model"] = self.name.in_answer(answer)
         if not answer.get("id"):
-            answer["id"] = ("chatcmpl-" if is_chat else "cmpl-") + self.id
+            self.id = self.id or ("chatcmpl-" if is_chat else "cmpl-") + new_id()
+            answer["id"] = self.id
         if not answer.get("created"):
             answer["created"] = self.created
         if not answer.get("object"):
@@ -226,21 +227,6 @@ def _prepare_stream(said: Json, stream: bool) -> bool:
     options = options or {}
     said["stream_options"] = {**options, "include_usage": True}
     return options.get("include_usage") is True
-
-
-def _prompt_bytes(said: Json) -> int:
-    return calls.size_of([said.get(name) for name in ("messages", "tools", "prompt") if said.get(name)])
-
-
-def _most_tokens(said: Json) -> int | None:
-    """For all choices of all prompts together."""
-    asked = [said.get(name) for name in ("max_tokens", "max_completion_tokens")]
-    given = [count for count in asked if type(count) is int and count >= 0]
-    if not given:
-        return None
-    choices = said.get("n")
-    choices = choices if type(choices) is int and choices > 1 else 1
-    return max(given) * choices * len(calls.inputs(said.get("prompt")))
 
 
 def _usage(exchange: Exchange) -> Json:

@@ -22,7 +22,7 @@ class Embeddings:
         calls.need(route, EMBEDS)
         said = calls.read_object(body)
         name = openai.named(said, route)
-        inputs = embedding.checked(said.get("input"))
+        embedding.checked(said.get("input"))
         encoded = said.get("encoding_format")
         if encoded not in (None, "float", "base64"):
             raise errors.bad("encoding_format", "encoding_format must be 'float' or 'base64'.")
@@ -30,13 +30,7 @@ class Embeddings:
         if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
             raise errors.bad("dimensions", "dimensions must be a whole number of at least 1.")
         kept = {field: value for field, value in said.items() if field not in NOT_PASSED_ON}
-        call = Call(
-            EMBEDDING,
-            kept | embedding.body_for(name.model, said["input"]),
-            stream=False,
-            prompt_bytes=calls.size_of(inputs),
-            max_tokens=0,
-        )
+        call = Call(EMBEDDING, kept | embedding.body_for(name.model, said["input"]), stream=False)
         return Asked([call], name, encoded == "base64", dimensions)
 
     def refusal(self, refused: errors.Refused) -> Json:

@@ -33,8 +33,7 @@ class Responses:
         made = {"model": name.model, **response_input.chat_body(said)}
         if stream:
             made |= {"stream": True, "stream_options": {"include_usage": True}}
-        size = calls.size_of([*made["messages"], *made.get("tools", [])])
-        call = Call(CHAT, made, bool(stream), size, made.get("max_tokens"))
+        call = Call(CHAT, made, bool(stream))
         return Asked([call], bool(stream), name, _echo(said), self.numbers)
 
     def refusal(self, refused: errors.Refused) -> Json:
