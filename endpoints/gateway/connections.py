@@ -89,7 +89,9 @@ class Connection(asyncio.Protocol):
 
     async def part(self, most: int) -> bytes:
         """What has come, at most so many bytes; b"" after the end."""
-        await self._until(PART)
+        self._wanted = PART
+        if not self._parts:
+            await self._until(PART)
         if not self._parts:
             return b""
         part = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)

@@ -7,11 +7,14 @@ class TooLong(ValueError):
     """An event larger than any model server sends."""
 
 
-def _is_one_line(part: bytes) -> bool:
-    """One whole event as nearly all come."""
-    return (
-        part.startswith(b"data: ") and part.endswith(b"\n\n") and part.count(b"\n") == 2 and b"\r" not in part
-    )
+def _plain(part: bytes) -> list[bytes]:
+    """The data of whole events of one line each, as nearly all come; nothing where there is anything else."""
+    if not part.endswith(b"\n\n") or b"\r" in part:
+        return []
+    events = part[:-2].split(b"\n\n")
+    if part.count(b"\n") != 2 * len(events) or not all(event.startswith(b"data: ") for event in events):
+        return []
+    return [event[6:] for event in events]
 
 
 class Splitter:
@@ -30,9 +33,9 @@ class Splitter:
 
     def feed(self, part: bytes) -> list[bytes]:
         """Raises TooLong."""
-        if not self._rest and not self._data and len(part) < LONGEST and _is_one_line(part):
-            return [part[6:-2]]
-        events: list[bytes] = []
+        if not self._rest and not self._data and len(part) < LONGEST and (events := _plain(part)):
+            return events
+        events = []
         if b"\n" in part:
             events, part = self._lines(b"".join([*self._rest, part]) if self._rest else part)
             self._rest = []

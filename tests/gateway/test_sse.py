@@ -44,6 +44,22 @@ def test_several_data_lines_are_one_event():
     assert sse.Splitter().feed(b"data: a\ndata:b\n\nerror: {}\n\n") == [b"a\nb", b"{}"]
 
 
+@pytest.mark.parametrize(
+    ("whole", "events"),
+    [
+        (b"data:\ndata: x\n\n", [b"\nx"]),
+        (b"data: x\r\n\ndata: y\n\n", [b"x", b"y"]),
+        (b": a word\n\ndata: x\n\n", [b"x"]),
+        (b"data: x\nid: 1\n\n\n\ndata: y\n\n", [b"x", b"y"]),
+        (b"data: x\n\n\ndata: y\n\n", [b"x", b"y"]),
+    ],
+)
+def test_unusual_events_are_the_same_at_every_cut(whole, events):
+    for cut in range(len(whole) + 1):
+        splitter = sse.Splitter()
+        assert [*splitter.feed(whole[:cut]), *splitter.feed(whole[cut:])] == events
+
+
 def test_an_endless_event_is_refused(monkeypatch):
     monkeypatch.setattr(sse, "LONGEST", 100)
     splitter = sse.Splitter()

@@ -97,9 +97,9 @@ class Asked:
         (exchange,) = exchanges
         last: Json = {}
         async for batch in exchange.batches():
-            shown = [self._corrected(chunk) for chunk in batch if chunk.get("choices")]
+            shown = b"".join([event(self._corrected(chunk)) for chunk in batch if chunk.get("choices")])
             if shown:
-                yield b"".join(map(event, shown))
+                yield shown
             last = batch[-1]
         if self.wants_usage:
             yield event(self._headed(last, chunk=True) | {"choices": [], "usage": _usage(exchange)})
@@ -134,7 +134,7 @@ class Asked:
 
 
 def event(value: Any) -> bytes:
-    return b"data: " + calls.line_of(value) + b"\n\n"
+    return b"data: %b\n\n" % calls.line_of(value)
 
 
 def listing(names: Sequence[str], model: str) -> Json:
