@@ -1,6 +1,6 @@
 """HTTP/1.1 as far as model servers speak it: one call at a time on a connection, which then serves the next.
 
-A general client does the same for a third of all that a prediction costs here (see docs/decisions/0014).
+A general client does the same for a third of all that a prediction costs here (see docs/decisions/0015).
 """
 
 import asyncio
