@@ -1,7 +1,7 @@
 """What holds on every page and in every open window: axe finds nothing in light and dark, nothing scrolls sideways."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +19,12 @@ on_both_screens = pytest.mark.parametrize(
 )
 
 
+def wear(page: Page, theme: Literal["light", "dark"]) -> None:
+    """Until each part of the page has its new colours; some are painted a frame later than others."""
+    page.emulate_media(color_scheme=theme)
+    page.evaluate("new Promise(painted => requestAnimationFrame(() => requestAnimationFrame(painted)))")
+
+
 @dataclass
 class Looks:
     """`look("name of the view")` at everything; `faults` is empty at the end."""
@@ -29,9 +35,9 @@ class Looks:
     def look(self, name: str) -> None:
         before = self.page.viewport_size
         found = [*self._axe("light", RULES)]
-        self.page.emulate_media(color_scheme="dark")
+        wear(self.page, "dark")
         found += self._axe("dark", OF_COLOURS)
-        self.page.emulate_media(color_scheme="light")
+        wear(self.page, "light")
         self.page.set_viewport_size(NARROW)
         found += self._axe("narrow", OF_SIZES)
         if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
