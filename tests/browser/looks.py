@@ -1,28 +1,31 @@
-"""What holds on every page and in every open window: axe finds nothing in light and dark, nothing scrolls sideways."""
+"""What holds on every page and in every open window: axe finds nothing in light and dark, nothing scrolls sideways.
 
+`make screenshots` goes through the same windows and takes their pictures instead.
+"""
+
+import os
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 OF_SIZES = {"runOnly": {"type": "rule", "values": ["target-size", "scrollable-region-focusable"]}}
 
+PICTURES = "SCREENSHOTS"  # the folder, where pictures are wanted
+
 # Each view is made narrow while it is looked at; being opened on a narrow screen is for `make browser-all`.
 on_both_screens = pytest.mark.parametrize(
     "screen", [pytest.param(WIDE, id="wide"), pytest.param(NARROW, id="narrow", marks=pytest.mark.thorough)]
 )
-
-
-def wear(page: Page, theme: Literal["light", "dark"]) -> None:
-    """Until each part of the page has its new colours; some are painted a frame later than others."""
-    page.emulate_media(color_scheme=theme)
-    page.evaluate("new Promise(painted => requestAnimationFrame(() => requestAnimationFrame(painted)))")
 
 
 @dataclass
@@ -33,11 +36,13 @@ class Looks:
     faults: dict[str, list[str]] = field(default_factory=dict)
 
     def look(self, name: str) -> None:
+        if folder := os.environ.get(PICTURES):
+            return take_pictures(self.page, Path(folder), name)
         before = self.page.viewport_size
         found = [*self._axe("light", RULES)]
-        wear(self.page, "dark")
+        self.page.emulate_media(color_scheme="dark")
         found += self._axe("dark", OF_COLOURS)
-        wear(self.page, "light")
+        self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size(NARROW)
         found += self._axe("narrow", OF_SIZES)
         if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
@@ -52,3 +57,18 @@ class Looks:
             for rule in Axe().run(self.page, options=rules).response["violations"]
             for node in rule["nodes"]
         ]
+
+
+def take_pictures(page: Page, folder: Path, name: str) -> None:
+    """In light, dark and narrow; of a page all of it, of an open window what a screen shows."""
+    test = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0].rpartition("test_gui_")[2].removesuffix(".py")
+    stem = f"{test}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}"
+    whole = page.locator("dialog[open], .menu:popover-open").count() == 0
+    folder.mkdir(parents=True, exist_ok=True)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.screenshot(path=folder / f"{stem}-{theme}.png", full_page=whole)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(NARROW)
+    page.screenshot(path=folder / f"{stem}-narrow.png", full_page=whole)
+    page.set_viewport_size(WIDE)

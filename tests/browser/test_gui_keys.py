@@ -143,6 +143,7 @@ def test_the_same_without_javascript(site, window):
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_in_the_boxes(site, window, screen):
     page = site.page("owen", at=window, reduced_motion="reduce", viewport=screen)
