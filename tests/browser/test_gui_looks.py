@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from apikeys.models import ApiKey
+from apikeys.services import add_key
+from endpoints import selectors
 from endpoints.models import Endpoint
 from scheduler.models import Node
 from studio.hub.models import Model
@@ -135,10 +136,17 @@ def test_pages_full_of_the_longest_names(site):
     Endpoint.objects.exclude(pk=endpoint.pk).filter(name="samba").update(name=longest)
     Project.objects.update(name=longest, description="m" * 500)
     Tenant.objects.filter(name="default").update(name=longest)
-    User.objects.filter(username="owen").update(username="w" * 150)
     Model.objects.filter(name="Help").update(name=longest, publisher=longest)
-    ApiKey.objects.update(description=longest * 3)
+    owner = site.world.actor("owen")
+    add_key(
+        actor=owner,
+        endpoint=endpoint,
+        facts=selectors.facts(owner, endpoint),
+        description="W" * 120,
+        now=NOW,
+    )
     Node.objects.filter(name="sn40l-1").update(name=longest)
+    User.objects.filter(username="owen").update(username="w" * 150)
     page = site.page("w" * 150, reduced_motion="reduce")
     looks = Looks(page)
     for name, address in {
