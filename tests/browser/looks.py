@@ -20,6 +20,11 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 OF_SIZES = {"runOnly": {"type": "rule", "values": ["target-size", "scrollable-region-focusable"]}}
 
+# Text wider than the box around it, where the box neither scrolls nor cuts it off.
+STICKS_OUT = """[...document.querySelectorAll("main *, dialog[open] *, .menu:popover-open *")]
+  .filter((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1 && !box.closest("svg, thead, .aloud, .ask")
+    && getComputedStyle(box).overflowX === "visible")
+  .map((box) => box.outerHTML.slice(0, 160))"""
 PICTURES = "SCREENSHOTS"  # the folder, where pictures are wanted
 
 # Each view is made narrow while it is looked at; being opened on a narrow screen is for `make browser-all`.
@@ -39,7 +44,7 @@ class Looks:
         if folder := os.environ.get(PICTURES):
             return take_pictures(self.page, Path(folder), name)
         before = self.page.viewport_size
-        found = [*self._axe("light", RULES)]
+        found = self._axe("light", RULES) + self._sticking_out("wide")
         self.page.emulate_media(color_scheme="dark")
         found += self._axe("dark", OF_COLOURS)
         self.page.emulate_media(color_scheme="light")
@@ -47,9 +52,13 @@ class Looks:
         found += self._axe("narrow", OF_SIZES)
         if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append("narrow: scrolls sideways")
+        found += self._sticking_out("narrow")
         self.page.set_viewport_size(before or WIDE)
         if found:
             self.faults[name] = found
+
+    def _sticking_out(self, where: str) -> list[str]:
+        return [f"{where}: sticks out of its box: {html}" for html in self.page.evaluate(STICKS_OUT)]
 
     def _axe(self, where: str, rules: dict[str, Any]) -> list[str]:
         return [
