@@ -42,9 +42,13 @@ class Looks:
 
     def look(self, name: str) -> None:
         if folder := os.environ.get(PICTURES):
-            return take_pictures(self.page, Path(folder), name)
+            take_pictures(self.page, Path(folder), name)
+        elif found := self._found():
+            self.faults[name] = found
+
+    def _found(self) -> list[str]:
         before = self.page.viewport_size
-        found = self._axe("light", RULES) + self._sticking_out("wide")
+        found = self._axe("light", RULES) + self._sticking_out("as opened")
         self.page.emulate_media(color_scheme="dark")
         found += self._axe("dark", OF_COLOURS)
         self.page.emulate_media(color_scheme="light")
@@ -54,8 +58,7 @@ class Looks:
             found.append("narrow: scrolls sideways")
         found += self._sticking_out("narrow")
         self.page.set_viewport_size(before or WIDE)
-        if found:
-            self.faults[name] = found
+        return found
 
     def _sticking_out(self, where: str) -> list[str]:
         return [f"{where}: sticks out of its box: {html}" for html in self.page.evaluate(STICKS_OUT)]

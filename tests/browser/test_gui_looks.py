@@ -172,6 +172,14 @@ def test_pages_full_of_the_longest_names(site):
     assert looks.faults == {}
 
 
+def test_nothing_moves_for_whom_it_should_not(site):
+    page = site.page(at="/sign-in/", reduced_motion="reduce")
+    speed = "getComputedStyle(document.querySelector('.button')).transitionDuration"
+    assert page.evaluate(speed) == "0s"
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(speed) != "0s"
+
+
 def test_a_chosen_theme_wins_over_the_systems(site):
     page = site.page("owen", at="/", color_scheme="light")
     ground = "getComputedStyle(document.documentElement).backgroundColor"

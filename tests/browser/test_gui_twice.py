@@ -72,7 +72,9 @@ def happened(form: Form) -> int:
 def test_a_form_that_is_sent_with_a_double_click_acts_once(site, windows):
     page = site.page("olga")
     sent: list[str] = []
-    page.on("request", lambda it: sent.append(it.url) if it.method == "POST" and "preview" not in it.url else 0)
+    page.on(
+        "request", lambda it: sent.append(it.url) if it.method == "POST" and "preview" not in it.url else 0
+    )
     for form in FORMS:
         page.goto(windows[form.at])
         page.get_by_role("button", name=form.opener, exact=True).or_(
@@ -107,9 +109,11 @@ def test_every_dialog_by_the_keyboard_alone(site, windows):
     for form in FORMS:
         page.goto(windows[form.at])
         page.wait_for_load_state("load")
-        opener = page.get_by_role("button", name=form.opener, exact=True).or_(
-            page.get_by_role("link", name=form.opener, exact=True)
-        ).first
+        opener = (
+            page.get_by_role("button", name=form.opener, exact=True)
+            .or_(page.get_by_role("link", name=form.opener, exact=True))
+            .first
+        )
         opener.focus()
         page.keyboard.press("Enter")
         if form.entry:

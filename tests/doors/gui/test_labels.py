@@ -145,9 +145,7 @@ def windows(world, person) -> dict[str, Labels]:
     in_default = {"tenant": world.tenants["default"]}
     a_model(world, "Mine", owner=world.user("owen"), **in_default)
     a_model(world, "Hers", owner=world.user("mila"), general_access="tenant_viewer", **in_default)
-    bundle = a_model(
-        world, "Samba-Tiny", app=MLApp.objects.create(name="Tiny Samba CoE App", composite=True)
-    )
+    bundle = a_model(world, "Samba-Tiny", app=MLApp.objects.create(name="Tiny Samba CoE App", composite=True))
     for name, deed in (("sn40l-1", drain_node), ("sn30-1", cordon_node)):
         deed(actor=STUDIO, node=_node(name), now=datetime.now(UTC))
     owen, olga, otto = person("owen"), person("olga"), person("otto")
