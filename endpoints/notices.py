@@ -64,7 +64,7 @@ def _states(actor: Actor, most: int) -> list[Notice]:
         .order_by("-at")[:most]
     )
     reasons = _reasons(row["endpoint_id"] for row in rows if row["state"] != InstanceState.READY)
-    return [_state(row, reasons) for row in rows]
+    return [_state(dict(row), reasons) for row in rows]
 
 
 def _state(row: dict[str, Any], reasons: dict[tuple[UUID, str], str]) -> Notice:

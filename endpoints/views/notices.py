@@ -22,13 +22,13 @@ def notices(request: htmx.Request) -> HttpResponse:
     """To be read, and with POST to be marked as read: the menu is opened so."""
     opened = request.method == "POST"
     if opened and not htmx.wants_part(request):
-        tenants.read_notices(actor=request.actor, now=request.now)
+        tenants.read_notices(user=request.user, now=request.now)
         return redirect("notices")
     since = request.user.notices_read_at
     most = FEW if htmx.wants_part(request) else MANY
     rows = [NoticeRow(each, since) for each in news.latest(request.actor, most)]
     if opened:
-        tenants.read_notices(actor=request.actor, now=request.now)
+        tenants.read_notices(user=request.user, now=request.now)
     context = {"rows": rows, "any_new": any(row.is_new for row in rows), "opened": opened}
     return htmx.page(request, "endpoints/notices.html", context, part="list")
 

@@ -99,9 +99,9 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     return seal.Secret(value)
 
 
-def read_notices(*, actor: Actor, now: datetime) -> None:
-    """The actor has seen their notices up to now. No audit row: it concerns nobody else."""
-    User.objects.filter(pk=actor.id, notices_read_at__lt=now).update(notices_read_at=now)
+def read_notices(*, user: User, now: datetime) -> None:
+    """The person has seen their notices up to now. No audit row: it concerns nobody else."""
+    User.objects.filter(pk=user.pk, notices_read_at__lt=now).update(notices_read_at=now)
 
 
 def authenticate_key(
