@@ -6,7 +6,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench clients fuzz soak postgres browser-all lock train clean
+.PHONY: help up test check bench clients fuzz soak postgres browser-all screenshots lock train clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -60,6 +60,9 @@ postgres: $(DEV) ## every test that needs a database, the doors too, on PostgreS
 
 browser-all: $(DEV) ## every browser test
 	$(VENV)/bin/pytest -m "browser or thorough" tests/browser
+
+screenshots: $(DEV) ## pictures of every page, dialog and menu (light, dark, narrow) into ./screenshots
+	$(VENV)/bin/python -m tests.browser.screenshots
 
 RUN_PARTS := --extra cli --extra agent --extra gateway --extra server --extra embedded --group build
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

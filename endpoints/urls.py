@@ -1,9 +1,11 @@
 from django.urls import path
 
-from endpoints.views import create, dashboard, edit, window
+from endpoints.views import create, dashboard, edit, notices, window
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/mark/", notices.mark, name="notices-mark"),
     path("projects/<uuid:project>/endpoints/new/", create.new, name="endpoint-new"),
     path("projects/<uuid:project>/endpoints/preview/", create.preview, name="endpoint-preview"),
     path("endpoints/<uuid:endpoint>/", window.endpoint, name="endpoint"),

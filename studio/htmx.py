@@ -22,13 +22,14 @@ from django_htmx.middleware import HtmxDetails
 
 from studio.errors import Refusal
 from studio.tenants import selectors as tenants
-from studio.tenants.models import Tenant
+from studio.tenants.models import Tenant, User
 from studio.tenants.rules import Actor
 
 
 class Request(HttpRequest):
     """A request as our middleware hands it to a view."""
 
+    user: User
     actor: Actor
     now: datetime
     id: str

@@ -22,7 +22,7 @@ from studio.audit import selectors as audit
 from studio.errors import Refusal
 from studio.tenants.rules import require
 
-TABS = {"keys": "API Keys", "instances": "Instances", "usage": "Usage", "events": "Events"}
+TABS = {"keys": "Overview", "instances": "Instances", "usage": "Usage", "events": "Events"}
 PARTS = {"live": ("endpoints/endpoint.html", "live")} | {tab: (f"endpoints/{tab}.html", tab) for tab in TABS}
 LONG = 50  # events shown
 

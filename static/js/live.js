@@ -1,4 +1,4 @@
-// The heart of every page: `tick` each 1.5 s and `tock` each 3 s, only while somebody looks.
+// The heart of every page: `tick` each 1.5 s, `tock` each 3 s and `tack` each 30 s, only while somebody looks.
 // A part of the page that listens carries `data-live`; it is swapped only when it differs and nobody is at it.
 (() => {
   const body = document.body;
@@ -12,7 +12,9 @@
   const beat = () => {
     if (resting()) return;
     htmx.trigger(body, "tick");
-    if (beats++ % 2 === 0) htmx.trigger(body, "tock");
+    if (beats % 2 === 0) htmx.trigger(body, "tock");
+    if (beats % 20 === 19) htmx.trigger(body, "tack");
+    beats += 1;
   };
   setInterval(beat, 1500);
   document.addEventListener("visibilitychange", beat);

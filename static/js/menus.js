@@ -4,7 +4,9 @@
 
   document.addEventListener("toggle", (event) => {
     const menu = event.target;
-    if (event.newState === "open" && menu.matches(".menu") && !menu.contains(document.activeElement)) entries(menu)[0]?.focus();
+    if (event.newState !== "open" || !menu.matches(".menu")) return;
+    if (!menu.contains(document.activeElement)) entries(menu)[0]?.focus();
+    htmx.trigger(menu, "shown"); // what stands in it may be asked for only now
   }, true);
 
   // From the menu's button too: whoever opens it and goes on at once may be faster than the focus

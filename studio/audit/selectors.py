@@ -15,3 +15,8 @@ def of_thing(thing: UUID) -> QuerySet[Event]:
 def of_tenant(tenant: UUID | None, seen: Q) -> QuerySet[Event]:
     """What happened in a tenant to the things that `seen` describes, newest first."""
     return Event.objects.filter(seen, tenant_id=tenant)
+
+
+def by_others(person: UUID | None) -> QuerySet[Event]:
+    """What anybody but this person did, the platform itself included."""
+    return Event.objects.exclude(actor_id=person)

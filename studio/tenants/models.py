@@ -43,6 +43,7 @@ class User(AbstractUser):
     default_tenant = models.ForeignKey(
         Tenant, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    notices_read_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["username"]

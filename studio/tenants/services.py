@@ -99,6 +99,11 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     return seal.Secret(value)
 
 
+def read_notices(*, user: User, now: datetime) -> None:
+    """The person has seen their notices up to now. No audit row: it concerns nobody else."""
+    User.objects.filter(pk=user.pk, notices_read_at__lt=now).update(notices_read_at=now)
+
+
 def authenticate_key(
     value: str, *, wanted_tenant: str, address: str, request_id: str, now: datetime
 ) -> Actor:

@@ -327,6 +327,7 @@ def every_view(site, page: Page, endpoint: Endpoint):
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
     endpoint = site.world.everything()

@@ -254,6 +254,7 @@ def every_view(page: Page, project: str):
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, project, screen):
     site.world.live()

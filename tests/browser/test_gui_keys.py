@@ -143,6 +143,7 @@ def test_the_same_without_javascript(site, window):
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_in_the_boxes(site, window, screen):
     page = site.page("owen", at=window, reduced_motion="reduce", viewport=screen)
@@ -165,7 +166,12 @@ def test_axe_finds_nothing_in_the_boxes(site, window, screen):
         looks.look(entry)
         page.keyboard.press("Escape")
     ApiKey.objects.filter(description="shop").update(expires_at="2020-01-01T00:00:00Z")
-    for address in ("", "keys/new/", f"keys/{ApiKey.objects.get(is_first=True).pk}/limits/"):
+    first = ApiKey.objects.get(is_first=True).pk
+    for name, address in {
+        "the table": "",
+        "Add new, as a page": "keys/new/",
+        "Limits of the First Key, as a page": f"keys/{first}/limits/",
+    }.items():
         page.goto(f"{window}{address}")
-        looks.look(address or "the table")
+        looks.look(name)
     assert looks.faults == {}

@@ -1,9 +1,18 @@
 """What holds on every page and open dialog, light and dark, wide and narrow."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
+from apikeys.services import add_key
+from endpoints import selectors
+from endpoints.models import Endpoint
+from scheduler.models import Node
+from studio.hub.models import Model
+from studio.projects.models import Project
+from studio.projects.services import create_project
+from studio.tenants.models import Tenant, User
 from tests.browser.looks import Looks, on_both_screens
+from tests.browser.world import NOW
 
 
 def every_view(page: Page, project: str, endpoint: str):
@@ -17,6 +26,8 @@ def every_view(page: Page, project: str, endpoint: str):
         "Endpoint, instances": f"{endpoint}?tab=instances",
         "Endpoint, events": f"{endpoint}?tab=events",
         "Stop, as a page": f"{endpoint}stop/",
+        "Edit project, as a page": f"{project}edit/",
+        "Notices": "/notices/",
         "Not found": "/endpoints/00000000-0000-0000-0000-000000000001/",
     }.items():
         page.goto(address)
@@ -24,6 +35,13 @@ def every_view(page: Page, project: str, endpoint: str):
     page.goto("/")
     page.click("#person")
     yield "user menu"
+    page.keyboard.press("Escape")
+    page.click(".switcher")
+    yield "tenant menu"
+    page.keyboard.press("Escape")
+    page.click("#bell")
+    page.wait_for_selector(".news li")
+    yield "the bell"
     page.goto("/projects/")
     page.click("#new-project")
     page.wait_for_selector("dialog[open]")
@@ -54,6 +72,7 @@ def addresses(site) -> tuple[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, addresses, screen):
     looks = Looks(site.page("owen", reduced_motion="reduce", viewport=screen))
@@ -63,10 +82,102 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, addresses, screen)
     site.console[:] = [line for line in site.console if "404" not in line]  # the page that is not there
 
 
+@pytest.mark.looks
 def test_the_sign_in_page(site):
-    looks = Looks(site.page(at="/sign-in/"))
+    page = site.page(at="/sign-in/", reduced_motion="reduce")
+    looks = Looks(page)
     looks.look("Sign in")
+    page.get_by_label("User name").fill("owen")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    looks.look("Sign in, refused")
     assert looks.faults == {}
+
+
+@pytest.mark.looks
+@pytest.mark.thorough
+def test_pages_with_nothing_on_them(site):
+    """oskar's tenant has neither project nor endpoint; then it has an empty project."""
+    page = site.page("oskar", reduced_motion="reduce")
+    looks = Looks(page)
+    for name, address in {"Dashboard": "/", "Projects": "/projects/", "Notices": "/notices/"}.items():
+        page.goto(address)
+        looks.look(f"{name}, empty")
+    page.click("#bell")
+    page.wait_for_selector(".bell-menu .empty")
+    looks.look("the bell, empty")
+    page.goto("/models/")
+    page.get_by_role("link", name="Help").click()
+    page.click("#create-endpoint")
+    page.wait_for_selector("dialog[open]")
+    looks.look("Create endpoint without a project")
+    project = create_project(
+        actor=site.world.actor("oskar"),
+        tenant=site.world.tenants["research"],
+        name="lab",
+        description="",
+        now=NOW,
+    )
+    page.goto(f"/projects/{project.pk}/")
+    looks.look("Project, empty")
+    Node.objects.all().delete()
+    page.goto("/resources/")
+    looks.look("Resources, empty")
+    assert looks.faults == {}
+
+
+@pytest.mark.looks
+@pytest.mark.thorough
+def test_pages_full_of_the_longest_names(site):
+    endpoint = site.world.everything()
+    long, longest = "W" * 63, "a-long-name-of-words-" * 3
+    Endpoint.objects.filter(pk=endpoint.pk).update(name=long, description="Tells it all. " * 35)
+    Endpoint.objects.exclude(pk=endpoint.pk).filter(name="samba").update(name=longest)
+    Project.objects.update(name=longest, description="m" * 500)
+    Tenant.objects.filter(name="default").update(name=longest)
+    Model.objects.filter(name="Help").update(name=longest, publisher=longest)
+    owner = site.world.actor("owen")
+    add_key(
+        actor=owner,
+        endpoint=endpoint,
+        facts=selectors.facts(owner, endpoint),
+        description="W" * 120,
+        now=NOW,
+    )
+    Node.objects.filter(name="sn40l-1").update(name=longest)
+    User.objects.filter(username="owen").update(username="w" * 150)
+    page = site.page("w" * 150, reduced_motion="reduce")
+    looks = Looks(page)
+    for name, address in {
+        "Dashboard": "/",
+        "Projects": "/projects/",
+        "Project": f"/projects/{endpoint.project_id}/",
+        "Endpoint": f"/endpoints/{endpoint.pk}/",
+        "Endpoint, instances": f"/endpoints/{endpoint.pk}/?tab=instances",
+        "Delete": f"/endpoints/{endpoint.pk}/delete/",
+        "Edit": f"/endpoints/{endpoint.pk}/edit/",
+        "Models": "/models/",
+        "Resources": "/resources/",
+        "Notices": "/notices/",
+    }.items():
+        page.goto(address)
+        looks.look(f"{name}, long names")
+    page.click("#person")
+    looks.look("user menu, long names")
+    page.keyboard.press("Escape")
+    page.click("#bell")
+    page.wait_for_selector(".news li")
+    looks.look("the bell, long names")
+    assert looks.faults == {}
+
+
+def test_nothing_moves_for_whom_it_should_not(site):
+    page = site.page(at="/sign-in/", reduced_motion="reduce")
+    speed = "getComputedStyle(document.querySelector('.button')).transitionDuration"
+    assert page.evaluate(speed) == "0s"
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(speed) != "0s"
 
 
 def test_a_chosen_theme_wins_over_the_systems(site):

@@ -49,6 +49,7 @@ def every_view(page: Page) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
     whole_fleet(site.world)

@@ -20,6 +20,7 @@ def busy(site) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, busy, screen):
     page = site.page("owen", at=busy, reduced_motion="reduce", viewport=screen)

@@ -19,6 +19,7 @@ def every_page(world, owen):
         owen.get("dashboard"),
         owen.get("projects"),
         owen.get("resources"),
+        owen.get("notices"),
         owen.get("project-new"),
         owen.get("project", world.project),
         owen.get("endpoint-new", world.project),

@@ -1,0 +1,147 @@
+"""The bell: what concerns a person, what is new of it, and how it comes to be read."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from endpoints import notices, services
+from endpoints.models import Endpoint
+from endpoints.specs import Edit
+from scheduler.models import Instance
+from studio.audit.models import Event
+from studio.tenants.models import User
+
+LATER = datetime.now(UTC) + timedelta(hours=1)
+CRASH = {"code": "crashed", "sentence": "The model server ended with code 1."}
+
+
+@pytest.fixture(autouse=True)
+def long_read(world):
+    """Nothing that the tests make is old news."""
+    User.objects.update(notices_read_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def endpoint(world) -> Endpoint:
+    found = world.live("hello", instances=5, rdus=2)
+    Instance.objects.filter(endpoint=found, ordinal__gt=3).update(state="awaiting", node=None, reason=waits())
+    Instance.objects.filter(endpoint=found, ordinal=3).update(state="failed", reason=CRASH)
+    return found
+
+
+def waits() -> dict[str, object]:
+    return {"code": "no_nodes", "rdus": 2}
+
+
+def test_owen_reads_how_his_endpoints_fare(owen, endpoint):
+    text = owen.get("notices").text
+    assert "hello : 2 of 5 instances are Live" in text
+    assert "hello : 1 of 5 instances has failed" in text
+    assert "The model server ended with code 1." in text
+    assert "hello : 2 of 5 instances await RDUs" in text
+    assert "There is no SN40L node on this platform; it needs 2 RDUs in a single node." in text
+
+
+def test_an_endpoint_that_is_all_live_is_live(owen, world):
+    world.live("words", instances=2)
+    assert "words is Live" in owen.get("notices").text
+
+
+def test_instances_that_nobody_has_looked_at_yet_are_no_news(owen, world):
+    world.endpoint()
+    assert "Nothing to tell" in owen.get("notices").text
+
+
+def test_what_others_did_is_told_and_what_oneself_did_is_not(owen, world, endpoint):
+    services.stop_endpoint(actor=world.actor("owen"), endpoint=endpoint, now=LATER)
+    assert "owen" not in owen.get("notices", part=True).text
+    services.restart_endpoint(actor=world.actor("tina"), endpoint=endpoint, now=LATER)
+    services.update_endpoint(
+        actor=world.actor("olga"), endpoint=endpoint, edit=Edit(description="x"), now=LATER
+    )
+    text = owen.get("notices").text
+    assert "tina restarted hello" in text
+    assert "olga edited hello" in text
+
+
+def test_a_deleted_endpoint_is_told_of_but_has_no_window(owen, world, endpoint):
+    services.delete_endpoint(actor=world.actor("tina"), endpoint=endpoint, now=LATER)
+    page = owen.get("notices")
+    assert "tina deleted hello" in page.text
+    assert f"/endpoints/{endpoint.pk}/" not in page.html
+    assert "Live" not in owen.get("notices", part=True).text, "it is stopping, and that was asked for"
+
+
+@pytest.mark.parametrize("name", ["mila", "oskar", "olga"])
+def test_nobody_hears_of_endpoints_that_are_not_theirs(person, world, endpoint, name):
+    services.stop_endpoint(actor=world.actor("tina"), endpoint=endpoint, now=LATER)
+    page = person(name).get("notices")
+    assert "Nothing to tell" in page.text
+    assert person(name).get("notices-mark", part=True).text == ""
+
+
+def test_who_only_looked_at_a_key_is_no_news(owen, world, endpoint):
+    Event.objects.all().delete()
+    Event.objects.create(
+        actor_name="tina",
+        role="tenant_admin",
+        verb="show key",
+        thing_type="endpoint",
+        thing_id=endpoint.pk,
+        thing_name="hello",
+    )
+    assert "tina" not in owen.get("notices").text
+
+
+def test_the_mark_stands_until_the_bell_is_opened(owen, endpoint):
+    assert owen.get("notices-mark", part=True).text == ", some are new"
+    assert "(new)" in owen.get("notices").text, "only to look marks nothing"
+    opened = owen.post("notices", part=True)
+    assert "(new)" in opened.text
+    assert '<span id="bell-mark" hx-swap-oob="innerHTML"></span>' in opened.html
+    assert "<h1>" not in opened.html
+    assert owen.get("notices-mark", part=True).text == ""
+    assert "(new)" not in owen.get("notices").text
+
+
+def test_without_javascript_a_button_marks_them_read(owen, endpoint):
+    page = owen.get("notices")
+    assert "Mark all as read" in page.text
+    assert owen.post("notices").location == "/notices/"
+    page = owen.get("notices")
+    assert ("Mark all as read" in page.text, "hello" in page.text) == (False, True)
+
+
+def test_what_changes_afterwards_is_new_again(owen, endpoint):
+    owen.post("notices", part=True)
+    Instance.objects.filter(endpoint=endpoint, state="ready").update(state_since=LATER)
+    assert owen.get("notices-mark", part=True).text == ", some are new"
+    assert owen.get("notices").text.count("(new)") == 1
+
+
+def test_the_mark_and_the_list_agree_on_what_is_new(world, endpoint):
+    services.stop_endpoint(actor=world.actor("tina"), endpoint=endpoint, now=LATER)
+    services.restart_endpoint(actor=world.actor("tina"), endpoint=endpoint, now=LATER)
+    owen = world.actor("owen")
+    ats = [notice.at for notice in notices.latest(owen, 100)]
+    assert ats == sorted(ats, reverse=True)
+    for since in [*ats, LATER - timedelta(days=400), LATER + timedelta(days=400)]:
+        assert notices.any_since(owen, since) is any(at > since for at in ats)
+
+
+def test_the_list_and_the_mark_cost_the_same_however_much_there_is(world, django_assert_num_queries):
+    owen = world.actor("owen")
+    for name in ("a", "b", "c"):
+        found = world.live(name, instances=2)
+        Instance.objects.filter(endpoint=found, ordinal=1).update(state="failed", reason=CRASH)
+        services.update_endpoint(
+            actor=world.actor("tina"), endpoint=found, edit=Edit(description="x"), now=LATER
+        )
+    with django_assert_num_queries(3):
+        assert len(notices.latest(owen, 100)) == 9
+    with django_assert_num_queries(1):
+        assert notices.any_since(owen, LATER - timedelta(days=400))
+
+
+def test_an_address_of_a_part_leads_to_the_page(owen):
+    assert owen.get("notices-mark").location == "/notices/"
