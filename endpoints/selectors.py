@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BooleanField, Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, CharField, Exists, OuterRef, Q, QuerySet, Value, When
 
 from apikeys.models import ApiKey
 from endpoints import rules
@@ -339,4 +339,4 @@ def _instance_view(row: Instance) -> InstanceView:
 
 def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
     """The API Keys table: newest first, the First Key last."""
-    return endpoint.api_keys.select_related("owner").order_by(F("is_first").asc(), "-created_at", "id")
+    return endpoint.api_keys.select_related("owner").order_by("is_first", "-created_at", "id")

@@ -39,9 +39,10 @@ def figures(found: Sequence[Sized]) -> list[dict[str, Any]]:
 
 
 def text(found: Sequence[Sized]) -> str:
-    sizes = "".join(f"{f'at {each.endpoints:,}':>14}{'cold':>9}" for each in found)
+    sizes = "".join(f"{f'at {each.endpoints:,}':>14}{'cold':>9}{'CPU':>8}" for each in found)
     lines = [
-        f"Server time of the pages, median ms, {found[0].database}; cold: nothing kept of the last two seconds",
+        f"Server time of the pages, median ms, {found[0].database}. cold: nothing kept of the last two seconds;",
+        "CPU: of web and database, the same on a busy machine",
         f"{'page':28}{'person':8}{'queries':>8}{sizes}  goal",
     ]
     lines += [_line(place, found) for place in found[0].figures]
@@ -54,6 +55,6 @@ def text(found: Sequence[Sized]) -> str:
 def _line(place: tuple[str, str], found: Sequence[Sized]) -> str:
     rows = [each.figures[place] for each in found]
     queries = "/".join(str(count) for count in dict.fromkeys(row["queries"] for row in rows))
-    times = "".join(f"{row['warm']:14.1f}{row['cold']:9.1f}" for row in rows)
+    times = "".join(f"{row['warm']:14.1f}{row['cold']:9.1f}{row['cpu']:8.1f}" for row in rows)
     met = all(row["warm"] <= each.goal for row, each in zip(rows, found, strict=True))
     return f"{place[0]:28}{place[1]:8}{queries:>8}{times}  {'met' if met else 'missed'}"

@@ -45,7 +45,8 @@ KINDS = (
 )
 LATELY = 5  # its place in the table above
 HOLDING = ("ready", "starting")
-WAITS = {"code": "fragmented", "rdus": 8, "position": 1, "total": 48_000, "free": 9_000, "widest_free": 6}
+TOO_WIDE = 32  # what waits has been looked at and fits nowhere, as it is a second after any change
+WAITS = {"code": "too_wide", "rdus": TOO_WIDE, "position": 1, "any_width": 16}
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _projects(cast: Cast) -> list[list[Project]]:
 
 
 def _nodes() -> Iterator[Rdu]:
-    """A fifth of them SN30, a fifth sixteen wide, one in a hundred cordoned; yields RDUs, to be held across the fleet."""
+    """A fifth of them SN30, a fifth sixteen wide, one in a hundred cordoned. Yields RDUs across the fleet."""
     nodes = [
         Node(
             name=f"node-{number:04}",
@@ -219,7 +220,7 @@ def _instance(endpoint: Endpoint, ordinal: int, state: str, rdu: Rdu | None, now
         state_since=now,
         node=rdu.node if rdu else None,
         generation_id=endpoint.generation_id,
-        rdus=8 if state == "awaiting" else 1,
+        rdus=TOO_WIDE if state == "awaiting" else 1,
         model_version=endpoint.model_version,
         runtime_version=endpoint.runtime_version,
         config_version=1,
