@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BooleanField, Case, CharField, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, CharField, Count, Exists, OuterRef, Q, QuerySet, Value, When
 
 from apikeys.models import ApiKey
 from endpoints import rules
@@ -23,6 +23,7 @@ from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.tenants.rules import Actor, Facts, share_of
 
+EVENTS_LOOKED_AT = 500
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
 
@@ -77,22 +78,40 @@ def _seen_by(actor: Actor) -> Q:
     return seen
 
 
+def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
+    """In two steps: a hundred thousand ids are sorted in a third of the time that whole rows take."""
+    ids: list[UUID] = list(found.values_list("pk", flat=True)[:many])
+    rows = {row.pk: row for row in Endpoint.objects.filter(pk__in=ids).select_related(*WITH)}
+    return [rows[pk] for pk in ids if pk in rows]
+
+
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
     """The visible ones of the active tenant, newest first."""
     return visible(actor).filter(project__tenant=actor.tenant).order_by("-created_at", "id")
+
+
+def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
+    """Project → how many endpoints of it the actor may see, those that are Deleting left out."""
+    rows = Endpoint.objects.filter(_seen_by(actor), project__in=list(wanted)).exclude(desired="deleted")
+    return dict(rows.order_by().values_list("project").annotate(Count("pk")))
 
 
 def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
     return visible(actor).filter(project=project).order_by("-created_at", "id")
 
 
-def events(actor: Actor) -> QuerySet[Event]:
-    """What happened lately to the endpoints and projects of the active tenant that the actor may see."""
-    # EXISTS, so that the newest events are looked at first and the few that are shown end the search.
-    thing = {"pk": OuterRef("thing_id")}
-    seen = Q(Exists(visible(actor).filter(**thing)), thing_type="endpoint")
-    seen |= Q(Exists(projects.visible(actor).filter(**thing)), thing_type="project")
-    return audit.of_tenant(actor.tenant, seen)
+def events(actor: Actor, most: int) -> list[Event]:
+    """The latest of what happened to those endpoints and projects of the active tenant that the actor may see.
+
+    Among the tenant's last five hundred events, so that nobody waits for the search of who may see little.
+    """
+    rows = audit.of_tenant(actor.tenant).values_list("pk", "thing_type", "thing_id")[:EVENTS_LOOKED_AT]
+    lately = list(rows)
+    things = {thing for _, _, thing in lately}
+    seen = set(visible(actor).filter(pk__in=things).order_by().values_list("pk", flat=True))
+    seen |= set(projects.visible(actor).filter(pk__in=things).order_by().values_list("pk", flat=True))
+    shown = [pk for pk, kind, thing in lately if kind in ("endpoint", "project") and thing in seen][:most]
+    return list(Event.objects.filter(pk__in=shown))
 
 
 def named(actor: Actor, name_or_id: str, project: Project | None = None) -> Endpoint:

@@ -7,7 +7,7 @@ from heapq import nsmallest
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 
 from endpoints.models import Endpoint
 from scheduler import planner
@@ -138,8 +138,10 @@ def _held_by(actor: Actor) -> dict[str, int]:
 
 
 def _count_held(actor: Actor) -> dict[str, int]:
-    held = Allocation.objects.filter(released_at=None, instance__endpoint__project__tenant=actor.tenant)
-    return dict(held.values_list("instance__generation_id").annotate(Count("pk")))
+    """By the instances on nodes: each holds all its RDUs there until it is over."""
+    held = Instance.objects.filter(node__isnull=False, endpoint__project__tenant=actor.tenant)
+    held = held.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING])
+    return dict(held.order_by().values_list("generation_id").annotate(Sum("rdus")))
 
 
 # ----- dry run --------------------------------------------------------------------------------------------
@@ -258,12 +260,12 @@ def _waiting_now(generation: str, most: int, without: UUID | None) -> list[plann
     rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=most)
     if without is not None:
         rows = rows.exclude(endpoint=without)
-    found = rows.order_by().values_list(
-        "pk", "endpoint_id", "rdus", "created_at", "ordinal", "endpoint__project__tenant_id"
-    )
+    found = list(rows.order_by().values_list("pk", "endpoint_id", "rdus", "created_at", "ordinal"))
+    homes = Endpoint.objects.filter(pk__in={endpoint for _, endpoint, *_ in found}).order_by()
+    tenants = dict(homes.values_list("pk", "project__tenant_id"))
     return [
-        planner.Waiting(str(pk), str(endpoint), str(tenant), rdus, created.timestamp(), ordinal)
-        for pk, endpoint, rdus, created, ordinal, tenant in found
+        planner.Waiting(str(pk), str(endpoint), str(tenants[endpoint]), rdus, created.timestamp(), ordinal)
+        for pk, endpoint, rdus, created, ordinal in found
     ]
 
 

@@ -30,7 +30,7 @@ BUSY_EVENTS = 1_000
 USED_KEYS = 10
 TENANTS = 20
 PROJECTS_EACH = 50
-MODELS = 300
+MODELS = 100
 BATCH = 2_000
 
 # Of a hundred endpoints: how many, what is wished, the state of the instance, if there is one.
