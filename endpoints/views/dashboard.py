@@ -14,9 +14,8 @@ SHORT = 8  # rows of each list
 @require_safe
 def dashboard(request: htmx.Request) -> HttpResponse:
     actor = request.actor
-    here = selectors.in_tenant(actor)
-    live = selectors.first(selectors.answering(here), SHORT + 1)
-    waiting = selectors.first(selectors.waiting(here), SHORT)
+    live = selectors.first(selectors.answering(actor), SHORT + 1)
+    waiting = selectors.first(selectors.waiting(actor), SHORT)
     context = {
         "live": rows_of(actor, selectors.views(live[:SHORT])),
         "live_more": len(live) > SHORT,
