@@ -92,9 +92,9 @@ def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
 
 
 def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
-    """Project → how many endpoints of it the actor may see, those that are Deleting left out."""
-    rows = Endpoint.objects.filter(_seen_by(actor), project__in=list(wanted)).exclude(desired="deleted")
-    return dict(rows.order_by().values_list("project").annotate(Count("pk")))
+    """Project → how many endpoints of it the actor may see."""
+    rows = visible(actor).filter(project__in=list(wanted)).order_by()
+    return dict(rows.values_list("project").annotate(Count("pk")))
 
 
 def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
