@@ -32,6 +32,8 @@ TRACE ?=
 bench: $(DEV) ## figures as ratios within one run; TRACE=<folder of *-nodes.csv, *-requests.csv> replays a trace too
 	$(VENV)/bin/python -m tests.bench.idle
 	$(VENV)/bin/python -m tests.bench.gateway --seconds 1 --rounds 2
+	$(VENV)/bin/python -m tests.bench.pages
+	$(VENV)/bin/python -m tests.bench.pages.lighthouse
 	@for nodes in $(wildcard $(TRACE)/*-nodes.csv); do \
 	  $(VENV)/bin/python -m tests.bench.placement $$nodes $${nodes%-nodes.csv}-requests.csv --scale 1.5; done
 

@@ -81,6 +81,7 @@ class Endpoint(models.Model):
                 name="endpoint_unpublished",
             ),
             models.Index(fields=["project", "-created_at", "id"], name="endpoint_of_project"),
+            models.Index(fields=["-created_at", "id"], name="endpoint_newest"),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BooleanField, Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.lookups import IsNull
 
 from apikeys.models import ApiKey
 from endpoints import rules
@@ -23,6 +24,7 @@ from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.tenants.rules import Actor, Facts, share_of
 
+EVENTS_LOOKED_AT = 500
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
 
@@ -77,22 +79,40 @@ def _seen_by(actor: Actor) -> Q:
     return seen
 
 
+def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
+    """In two steps: a hundred thousand ids are sorted in a third of the time that whole rows take."""
+    ids: list[UUID] = list(found.values_list("pk", flat=True)[:many])
+    rows = {row.pk: row for row in Endpoint.objects.filter(pk__in=ids).select_related(*WITH)}
+    return [rows[pk] for pk in ids if pk in rows]
+
+
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
     """The visible ones of the active tenant, newest first."""
     return visible(actor).filter(project__tenant=actor.tenant).order_by("-created_at", "id")
+
+
+def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
+    """Project → how many endpoints of it the actor may see."""
+    rows = visible(actor).filter(project__in=list(wanted)).order_by()
+    return dict(rows.values_list("project").annotate(Count("pk")))
 
 
 def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
     return visible(actor).filter(project=project).order_by("-created_at", "id")
 
 
-def events(actor: Actor) -> QuerySet[Event]:
-    """What happened lately to the endpoints and projects of the active tenant that the actor may see."""
-    # EXISTS, so that the newest events are looked at first and the few that are shown end the search.
-    thing = {"pk": OuterRef("thing_id")}
-    seen = Q(Exists(visible(actor).filter(**thing)), thing_type="endpoint")
-    seen |= Q(Exists(projects.visible(actor).filter(**thing)), thing_type="project")
-    return audit.of_tenant(actor.tenant, seen)
+def events(actor: Actor, most: int) -> list[Event]:
+    """The latest of what happened to those endpoints and projects of the active tenant that the actor may see.
+
+    Among the tenant's last five hundred events, so that nobody waits for the search of who may see little.
+    """
+    rows = audit.of_tenant(actor.tenant).values_list("pk", "thing_type", "thing_id")[:EVENTS_LOOKED_AT]
+    lately = list(rows)
+    things = {thing for _, _, thing in lately}
+    seen = set(visible(actor).filter(pk__in=things).order_by().values_list("pk", flat=True))
+    seen |= set(projects.visible(actor).filter(pk__in=things).order_by().values_list("pk", flat=True))
+    shown = [pk for pk, kind, thing in lately if kind in ("endpoint", "project") and thing in seen][:most]
+    return list(Event.objects.filter(pk__in=shown))
 
 
 def named(actor: Actor, name_or_id: str, project: Project | None = None) -> Endpoint:
@@ -159,19 +179,21 @@ def with_status(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     )
 
 
-def answering(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-    """Those that are Live or Updating; cheaper than to ask each for its status."""
-    return _running_with(endpoints, InstanceState.READY)
+def answering(actor: Actor) -> QuerySet[Endpoint]:
+    """Those of `in_tenant` that are Live or Updating; cheaper than to ask each for its status."""
+    return _running_with(actor, InstanceState.READY)
 
 
-def waiting(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-    """Those of which at least one instance waits for RDUs."""
-    return _running_with(endpoints, InstanceState.AWAITING)
+def waiting(actor: Actor) -> QuerySet[Endpoint]:
+    """Those of `in_tenant` of which at least one instance waits for RDUs."""
+    return _running_with(actor, InstanceState.AWAITING)
 
 
-def _running_with(endpoints: QuerySet[Endpoint], state: str) -> QuerySet[Endpoint]:
+def _running_with(actor: Actor, state: str) -> QuerySet[Endpoint]:
+    """Without `visible`: what runs is not gone, and to ask whether it is takes the newest out of their order."""
     rows = Instance.objects.filter(endpoint=OuterRef("pk"), state=state)
-    return endpoints.filter(Exists(rows), desired=Endpoint.Desired.RUNNING)
+    running = Q(project__tenant=actor.tenant, desired=Endpoint.Desired.RUNNING)
+    return Endpoint.objects.filter(_seen_by(actor), running, Exists(rows)).order_by("-created_at", "id")
 
 
 def _status_conditions() -> list[tuple[str, Any]]:
@@ -197,10 +219,9 @@ def _status_conditions() -> list[tuple[str, Any]]:
 def _not_gone() -> Any:
     """A deleted endpoint is seen as long as anything of it is left on a node that is not lost."""
     rows = Instance.objects.filter(endpoint=OuterRef("pk"), state__in=LIVE, node__isnull=False)
-    left = Exists(rows.exclude(node__state=NodeState.LOST))
-    return ~Q(desired="deleted") | Case(
-        When(left, then=Value(True)), default=Value(False), output_field=BooleanField()
-    )
+    # Not an EXISTS: beside an OR, PostgreSQL would answer that by reading every instance there is.
+    left = rows.exclude(node__state=NodeState.LOST).order_by().values("pk")[:1]
+    return ~Q(desired="deleted") | Q(IsNull(Subquery(left), False))
 
 
 # ----- views ----------------------------------------------------------------------------------------------
@@ -339,4 +360,4 @@ def _instance_view(row: Instance) -> InstanceView:
 
 def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
     """The API Keys table: newest first, the First Key last."""
-    return endpoint.api_keys.select_related("owner").order_by(F("is_first").asc(), "-created_at", "id")
+    return endpoint.api_keys.select_related("owner").order_by("is_first", "-created_at", "id")

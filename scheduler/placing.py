@@ -117,7 +117,7 @@ def by_width(
         groups[row.min_width].append(row)
     for width in sorted(groups, reverse=True):
         nodes = machines.nodes().filter(generation=generation, width__gte=width)
-        yield machines.views(list(nodes)), groups[width]
+        yield machines.views(nodes), groups[width]
 
 
 def _views(rows: Sequence[Instance]) -> list[planner.Waiting]:

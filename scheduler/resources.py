@@ -178,19 +178,17 @@ def moves(actor: Actor, row: NodeRow) -> list[Move]:
     """The planner's own answer on a drain of the node that nobody has asked for yet. What leaves anyway is left out."""
     staying = {each.instance: each for each in row.held if each.state in (*COMING, InstanceState.READY)}
     instances = Instance.objects.filter(pk__in=staying).select_related("endpoint__project")
-    others = [node for node in machines.nodes().filter(generation=row.node.generation_id) if node != row.node]
-    names = {str(node.pk): node.name for node in others}
+    generation = row.node.generation_id
+    others = machines.nodes().filter(generation=generation).exclude(pk=row.node.pk)
     found: list[Move] = []
     for width, group in _by_width(instances):
-        plan = planner.dry_run(
-            machines.views([node for node in others if node.width >= width]),
-            machines.waiting_now(row.node.generation_id),
-            [_replacement(each) for each in group],
-        )
+        nodes = machines.views(others.filter(width__gte=width))
+        names = {node.id: node.name for node in nodes}
+        plan = machines.dry_run(nodes, generation, [_replacement(each) for each in group])
         targets = {each.instance: names[each.node] for each in plan.placements}
         reasons = {each.instance: each.reason.as_json() for each in plan.waits}
         for each in group:
-            why = reason_sentence(reasons.get(str(each.pk)), row.node.generation_id)
+            why = reason_sentence(reasons.get(str(each.pk)), generation)
             found.append(Move(staying[each.pk], targets.get(str(each.pk), ""), why))
     return sorted(found, key=lambda move: move.held.rdus)
 

@@ -1,17 +1,18 @@
 """Reading the machines: capacity per generation, and where an endpoint's instances would land now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 
 from endpoints.models import Endpoint
 from scheduler import planner
 from scheduler.models import LIVE, Allocation, Control, Instance, Node
-from scheduler.rules import NodeState, reason_sentence
+from scheduler.rules import InstanceState, NodeState, reason_sentence
 from studio.errors import NotFound
 from studio.hub.models import DeployOption
 from studio.tenants.rules import Actor
@@ -137,8 +138,10 @@ def _held_by(actor: Actor) -> dict[str, int]:
 
 
 def _count_held(actor: Actor) -> dict[str, int]:
-    held = Allocation.objects.filter(released_at=None, instance__endpoint__project__tenant=actor.tenant)
-    return dict(held.values_list("instance__generation_id").annotate(Count("pk")))
+    """By the instances on nodes: each holds all its RDUs there until it is over."""
+    held = Instance.objects.filter(node__isnull=False, endpoint__project__tenant=actor.tenant)
+    held = held.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING])
+    return dict(held.order_by().values_list("generation_id").annotate(Sum("rdus")))
 
 
 # ----- dry run --------------------------------------------------------------------------------------------
@@ -159,20 +162,21 @@ def preview(
     `endpoint`: the one being edited; what it holds counts as free, and what waits of it not at all, unless some
     of its instances are `kept`: then only those beyond them are planned.
     """
-    rows = [node for node in nodes().filter(generation=generation) if node.width >= min_width]
+    rows = nodes().filter(generation=generation, width__gte=min_width)
     anew = endpoint if not kept else None
     wish = _wish(str(endpoint or "new"), str(actor.tenant), rdus, range(kept + 1, instances + 1))
-    plan = planner.dry_run(views(rows, _held_of(anew)), waiting_now(generation, anew), wish)
+    seen = views(rows, _held_of(anew))
+    plan = dry_run(seen, generation, wish, anew)
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
-    shown = sorted(rows, key=lambda node: (str(node.pk) not in lands, node.name))[:NODES_SHOWN]
+    shown = nsmallest(NODES_SHOWN, seen, key=lambda node: (node.id not in lands, node.name))
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
         capacity=capacity(actor, generation),
         rdus=rdus,
         instances=instances,
-        nodes=pictures(actor, shown, lands, rdus, anew),
+        nodes=pictures(actor, _in_this_order(rows, shown), lands, rdus, anew),
         placed=len(plan.placements),
         waits=waits,
         kept=kept,
@@ -188,8 +192,21 @@ def spare(endpoint: Endpoint, freed: Mapping[UUID, int]) -> int:
     wish = _wish(
         str(endpoint.pk), str(endpoint.project.tenant_id), endpoint.rdus, range(1, endpoint.instances + 1)
     )
-    waiting = waiting_now(endpoint.generation_id, endpoint.pk)
-    return len(planner.dry_run(views(list(rows), freed), waiting, wish).placements)
+    return len(dry_run(views(rows, freed), endpoint.generation_id, wish, endpoint.pk).placements)
+
+
+def dry_run(
+    seen: Sequence[planner.NodeView],
+    generation: str,
+    wish: Sequence[planner.Waiting],
+    without: UUID | None = None,
+) -> planner.Plan:
+    """The wish behind those who wait now for these nodes; `without`: an endpoint whose instances do not count.
+
+    Who wants more than any node has free takes nothing from anybody, and there may be thousands: they are not read.
+    """
+    widest = max((node.free for node in seen if node.usable), default=0)
+    return planner.dry_run(seen, _waiting_now(generation, widest, without), wish)
 
 
 def _wish(endpoint: str, tenant: str, rdus: int, numbers: range) -> list[planner.Waiting]:
@@ -213,36 +230,42 @@ def _held_of(endpoint: UUID | None) -> dict[UUID, int]:
     return found
 
 
-def views(rows: Sequence[Node], freed: Mapping[UUID, int] | None = None) -> list[planner.NodeView]:
-    """Nodes as the planner sees them; those that take nothing now are there for the reasons' sake.
+def views(rows: QuerySet[Node], freed: Mapping[UUID, int] | None = None) -> list[planner.NodeView]:
+    """Nodes as the planner sees them, in no order; those that take nothing now are there for the reasons' sake.
 
     `freed`: RDUs by node to be taken for free.
     """
     more = freed or {}
+    found = rows.order_by().values_list("pk", "name", "width", "free", "state")
     return [
         planner.NodeView(
-            id=str(node.pk),
-            name=node.name,
-            width=node.width,
-            free=node.free + more.get(node.pk, 0),
-            usable=node.state == NodeState.READY,
-            why_not="" if node.state == NodeState.READY else node.state,
+            id=str(pk),
+            name=name,
+            width=width,
+            free=free + more.get(pk, 0),
+            usable=state == NodeState.READY,
+            why_not="" if state == NodeState.READY else state,
         )
-        for node in rows
+        for pk, name, width, free, state in found
     ]
 
 
-def waiting_now(generation: str, without: UUID | None = None) -> list[planner.Waiting]:
-    """Every instance of the generation that waits, as the planner sees it; but none of the endpoint `without`."""
-    rows = Instance.objects.filter(generation=generation, state="awaiting")
+def _in_this_order(rows: QuerySet[Node], shown: Sequence[planner.NodeView]) -> list[Node]:
+    found = {str(node.pk): node for node in rows.filter(pk__in=[node.id for node in shown])}
+    return [found[node.id] for node in shown if node.id in found]
+
+
+def _waiting_now(generation: str, most: int, without: UUID | None) -> list[planner.Waiting]:
+    """Every instance of the generation that waits for at most so many RDUs, as the planner sees it."""
+    rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=most)
     if without is not None:
         rows = rows.exclude(endpoint=without)
-    found = rows.values_list(
-        "pk", "endpoint_id", "rdus", "created_at", "ordinal", "endpoint__project__tenant_id"
-    )
+    found = list(rows.order_by().values_list("pk", "endpoint_id", "rdus", "created_at", "ordinal"))
+    homes = Endpoint.objects.filter(pk__in={endpoint for _, endpoint, *_ in found}).order_by()
+    tenants = dict(homes.values_list("pk", "project__tenant_id"))
     return [
-        planner.Waiting(str(pk), str(endpoint), str(tenant), rdus, created.timestamp(), ordinal)
-        for pk, endpoint, rdus, created, ordinal, tenant in found
+        planner.Waiting(str(pk), str(endpoint), str(tenants[endpoint]), rdus, created.timestamp(), ordinal)
+        for pk, endpoint, rdus, created, ordinal in found
     ]
 
 
@@ -295,27 +318,34 @@ def recommended(
 
     `endpoint`: what it holds counts as free.
     """
-    own = _held_of(endpoint)
-    found: dict[str, list[Node]] = {code: [] for code in {option.generation_id for option in options}}
-    for node in nodes().filter(generation__in=found):
-        found[node.generation_id].append(node)
     needs = {option.generation_id: parameters_rdus or option.rdus for option in options}
+    free, width = _widest(needs, _held_of(endpoint))
     tests = (
-        lambda code, node: node.state == NodeState.READY and node.free + own.get(node.pk, 0) >= needs[code],
-        lambda code, node: node.width >= needs[code],
-        lambda code, node: True,
+        lambda code: free[code] >= needs[code],
+        lambda code: width[code] >= needs[code],
+        lambda code: True,
     )
     for fits in tests:
-        for option in options:
-            code = option.generation_id
-            if any(fits(code, node) for node in found[code]):
+        for code in (option.generation_id for option in options):
+            if code in width and fits(code):
                 return code
     return ""
 
 
+def _widest(generations: Iterable[str], freed: Mapping[UUID, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """Generation → the most RDUs free in one node that takes instances, and → the widest node there is."""
+    rows = nodes().filter(generation__in=list(generations))
+    most = Max("free", filter=Q(state=NodeState.READY), default=0)
+    found = list(rows.order_by().values_list("generation_id").annotate(most=most, width=Max("width")))
+    free = {code: most for code, most, _ in found}
+    for node in rows.filter(pk__in=list(freed), state=NodeState.READY):
+        free[node.generation_id] = max(free[node.generation_id], node.free + freed[node.pk])
+    return free, {code: width for code, _, width in found}
+
+
 def existing(options: Sequence[DeployOption]) -> list[DeployOption]:
     """Those whose generation has at least one node here."""
-    present = set(nodes().values_list("generation_id", flat=True))
+    present = set(nodes().order_by().values_list("generation_id", flat=True).distinct())
     return [option for option in options if option.generation_id in present]
 
 

@@ -28,7 +28,7 @@ from studio.json_api import page as page_of
 from studio.tenants.rules import may, require
 
 METHODS = ["GET", "HEAD", "POST"]
-PAGE = 50
+PAGE = 25
 CELL = '<span class="cell" data-who="{}" data-tone="{}" data-state="{}" title="{}"></span>'
 TONES = 5  # colours of endpoints; more share them
 

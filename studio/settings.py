@@ -43,6 +43,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Pages and files; each answer gets some bytes of chance, so that its length tells nothing of a token in it.
+    "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "studio.middleware.RequestId",
@@ -94,8 +96,12 @@ if SQLITE:
         ),
     }
     DATABASES["default"]["TEST"] = {"NAME": env.text("STUDIO_TEST_SQLITE") or None}
-elif env.flag("STUDIO_DATABASE_POOL", False):
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 5}}
+else:
+    OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})  # what the address says comes first
+    # No query here is long enough to be worth compiling, and the guess that one is costs half a second.
+    OPTIONS.setdefault("options", "-c jit=off")
+    if env.flag("STUDIO_DATABASE_POOL", False):
+        OPTIONS["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ----- people ---------------------------------------------------------------------------------------------

@@ -20,11 +20,13 @@ from endpoints.views.shown import Happening, Row
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
+from studio.json_api import page as page_of
 from studio.tenants.rules import require
 
 TABS = {"keys": "Overview", "instances": "Instances", "usage": "Usage", "events": "Events"}
 PARTS = {"live": ("endpoints/endpoint.html", "live")} | {tab: (f"endpoints/{tab}.html", tab) for tab in TABS}
 LONG = 50  # events shown
+KEYS = 25  # of a page
 
 
 @require_safe
@@ -39,7 +41,7 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     )
     context: dict[str, Any] = {"row": Row(selectors.view(found), actor), "tab": tab, "tabs": TABS.items()}
     if "keys" in (tab, part):
-        context["keys"] = _key_rows(request, found)
+        context |= _keys(request, found)
     if "usage" in (tab, part):
         context |= usage.context(request, found)
     if "events" in (tab, part):
@@ -47,14 +49,15 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     return htmx.page(request, template, context, part=part)
 
 
-def _key_rows(request: htmx.Request, endpoint: Endpoint) -> list[KeyRow]:
-    """The API Keys table, masked; `?reveal=<id>` shows one value, for who may and has no JavaScript."""
-    revealed = request.GET.get("reveal", "")
+def _keys(request: htmx.Request, endpoint: Endpoint) -> dict[str, Any]:
+    """A page of the API Keys table, masked; `?reveal=<id>` shows one value, for who may and has no JavaScript."""
+    revealed, cursor = request.GET.get("reveal", ""), request.GET.get("cursor", "")
+    keys, following = page_of(selectors.keys_of(endpoint), cursor, KEYS)
     rows = []
-    for key in selectors.keys_of(endpoint):
+    for key in keys:
         show = str(key.pk) == revealed and not key.revoked_at
         rows.append(KeyRow(key, request.now, _value(request, key) if show else ""))
-    return rows
+    return {"keys": rows, "following": following, "cursor": cursor}
 
 
 @require_safe

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from studio.audit.models import Event
 
@@ -12,9 +12,9 @@ def of_thing(thing: UUID) -> QuerySet[Event]:
     return Event.objects.filter(thing_id=thing)
 
 
-def of_tenant(tenant: UUID | None, seen: Q) -> QuerySet[Event]:
-    """What happened in a tenant to the things that `seen` describes, newest first."""
-    return Event.objects.filter(seen, tenant_id=tenant)
+def of_tenant(tenant: UUID | None) -> QuerySet[Event]:
+    """What happened in a tenant, newest first."""
+    return Event.objects.filter(tenant_id=tenant)
 
 
 def by_others(person: UUID | None) -> QuerySet[Event]:

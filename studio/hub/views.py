@@ -1,11 +1,11 @@
 """The Model Hub: the Models page, a model's page, and the Select from Model Hub window."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.safestring import mark_safe
@@ -27,7 +27,7 @@ from studio.projects import selectors as projects
 from studio.tenants.rules import Actor
 
 PAGE = 24
-ROWS = 50
+ROWS = 25
 MOST_COUNTED = 1000  # beyond it the list says "1000+"
 
 
@@ -133,10 +133,19 @@ def _about(actor: Actor, model: Model) -> dict[str, Any]:
 
 
 def _versions(model: Model, running: Any) -> list[dict[str, Any]]:
-    """Newest first, each with how many endpoints run it, of those that the actor may see."""
-    counts = dict(running.order_by().values_list("model_version").annotate(Count("pk")))
+    """Newest first, each with how many endpoints run it, of those that the actor may see.
+
+    `998+` where there are too many to count them all.
+    """
+    seen = list(running.order_by().values_list("model_version", flat=True)[: MOST_COUNTED + 1])
+    counts = Counter(seen[:MOST_COUNTED])
+    more = "+" if len(seen) > MOST_COUNTED else ""
     versions = sorted(model.versions.all(), key=lambda version: -version.number)
     return [
-        {"version": each, "size": selectors.size_of(each), "endpoints": counts.get(each.pk, 0)}
+        {
+            "version": each,
+            "size": selectors.size_of(each),
+            "endpoints": f"{counts[each.pk]}{more}" if counts[each.pk] or more else "",
+        }
         for each in versions
     ]

@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,7 +22,7 @@ from studio.projects.models import Project
 from studio.tenants.rules import Actor, may, require
 from studio.tenants.selectors import active_tenant
 
-PAGE = 50
+PAGE = 25
 SHORT = 20  # rows of Recently deleted, and of what a deletion lists
 
 
@@ -54,9 +53,8 @@ class Gone:
 @require_safe
 def projects(request: htmx.Request) -> HttpResponse:
     found, following = page_of(selectors.visible(request.actor), request.GET.get("cursor"), PAGE)
-    counts = endpoints.visible(request.actor).filter(project__in=found).order_by().values_list("project")
-    endpoint_counts = dict(counts.annotate(Count("pk")))
-    rows = [ProjectRow(each, request.actor, endpoint_counts.get(each.pk, 0)) for each in found]
+    counts = endpoints.counts_of(request.actor, found)
+    rows = [ProjectRow(each, request.actor, counts.get(each.pk, 0)) for each in found]
     return htmx.page(request, "projects/list.html", {"rows": rows, "following": following}, part="rows")
 
 
