@@ -326,6 +326,7 @@ def every_view(site, page: Page, endpoint: Endpoint):
     yield "Delete project"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.looks
 @on_both_screens

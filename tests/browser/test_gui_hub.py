@@ -120,6 +120,7 @@ def test_a_model_is_picked_by_keys_alone(site, project):
     expect(page.get_by_role("row", name="chat Setting Up Help")).to_be_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["Escape", "Back"])
 def test_back_and_escape_lead_to_what_was_typed(site, project, way):
     page = site.page("owen", at=project)
@@ -253,6 +254,7 @@ def every_view(page: Page, project: str):
     yield "Select from Model Hub, none"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.looks
 @on_both_screens

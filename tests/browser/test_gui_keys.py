@@ -142,6 +142,7 @@ def test_the_same_without_javascript(site, window):
     expect(row.locator(".badge")).to_have_text("Revoked")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.looks
 @on_both_screens

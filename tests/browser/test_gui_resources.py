@@ -48,6 +48,7 @@ def every_view(page: Page) -> Iterator[str]:
     yield "the command"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.looks
 @on_both_screens
@@ -132,6 +133,7 @@ def test_filters_and_everything_else_without_javascript(site):
 # --- a node that really joins -------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_shown_command_starts_an_agent_that_joins_is_emptied_and_goes(chromium, tmp_path: Path):

@@ -19,6 +19,7 @@ def busy(site) -> str:
     return f"/endpoints/{endpoint.pk}/?tab=usage"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.looks
 @on_both_screens
@@ -40,6 +41,7 @@ def test_ranges_and_keys_are_links(site, busy):
     assert page.locator("svg[role=img]").count() == 6
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_it_is_fresh_by_itself_but_still_while_a_table_is_read(site, busy):
     page = site.page("owen", at=busy)

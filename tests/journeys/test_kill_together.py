@@ -40,6 +40,7 @@ def test_predictions_go_on_while_web_control_beat_and_broker_are_down(up: Platfo
     assert server.lives(), "the model server was touched"
 
 
+@pytest.mark.soak
 def test_nothing_stays_after_the_supervisor_was_killed_and_the_next_start_goes_on(
     own_platform: Platform,
 ) -> None:

@@ -67,6 +67,7 @@ def test_from_an_empty_database_to_a_prediction_with_a_second_agent_joined_by_it
     assert "Stopped" in refused.json()["error"]["message"]
 
 
+@pytest.mark.soak
 def test_sqlite_refuses_a_node_on_another_machine() -> None:
     if not shutil.which("unshare") or subprocess.run(["unshare", "--uts", "true"], check=False).returncode:
         pytest.skip("a machine of another name needs the right to make one (unshare --uts)")

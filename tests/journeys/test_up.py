@@ -178,6 +178,7 @@ def nothing_stays(killed: Platform) -> None:
     eventually(lambda: killed.everything() == {}, AFTER_KILL_SECONDS, what="every process has ended")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 @pytest.mark.slow
 def test_without_the_demo_an_admin_is_made_by_hand():
