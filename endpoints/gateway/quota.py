@@ -3,7 +3,7 @@
 See `endpoints.gateway.limits`. Windows are the broker's clock's: whole minutes, UTC days and calendar months.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -144,14 +144,17 @@ class Standing:
         headers: list[tuple[bytes, bytes]] = []
         if limits.requests_per_minute:
             left = limits.requests_per_minute - self.minute_requests - more_requests
-            headers += self._said(REQUESTS_HEADERS, limits.requests_per_minute, left)
+            self._say(headers, REQUESTS_HEADERS, limits.requests_per_minute, left)
         if limits.tokens_per_minute:
             left = limits.tokens_per_minute - self.minute_tokens - more_tokens
-            headers += self._said(TOKENS_HEADERS, limits.tokens_per_minute, left)
+            self._say(headers, TOKENS_HEADERS, limits.tokens_per_minute, left)
         return headers
 
-    def _said(self, names: Names, limit: int, left: int) -> Iterable[tuple[bytes, bytes]]:
-        return zip(names, (b"%d" % limit, b"%d" % max(left, 0), b"%ds" % self.minute_reset), strict=True)
+    def _say(self, headers: list[tuple[bytes, bytes]], names: Names, limit: int, left: int) -> None:
+        most, remaining, reset = names
+        headers.append((most, b"%d" % limit))
+        headers.append((remaining, b"%d" % (left if left > 0 else 0)))
+        headers.append((reset, b"%ds" % self.minute_reset))
 
 
 def blocking(standing: Standing, limits: Limits, cost: int) -> Blocked | None:

@@ -223,3 +223,30 @@ async def test_trailers_without_end_are_not_kept(world):
     body = raw.chunked([BODY])[:-2] + b"".join(b"x-%d: a\r\n" % at for at in range(2**17))
     heard = await raw.ask(port_of(world), post(CHUNKED, body=body))
     assert [answer.status for answer in heard.answers] == [431]
+
+
+async def test_an_idle_connection_ends_and_so_does_one_whose_refused_body_never_does(world):
+    """Five seconds after the last answer here; a stream that is under way stays."""
+    world.behave(fake.silent)
+    port = port_of(world)
+    refused = raw.request("POST", V1, [(b"content-length", b"1000000")])
+    streaming = raw.request("POST", CHAT, [AUTH, (b"content-length", b"%d" % len(STREAM))], STREAM)
+
+    async def seconds(sent: bytes, trickle: bytes = b"") -> float:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        begun = asyncio.get_running_loop().time()
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(trickle)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(2**16), 0.2)
+        writer.transport.abort()
+        return asyncio.get_running_loop().time() - begun
+
+    stream = asyncio.create_task(seconds(streaming))
+    idle = raw.request("GET", "/healthz", [])
+    for took in await asyncio.gather(seconds(idle), seconds(refused, b"x")):
+        assert 4 < took < 8
+    assert not stream.done()
+    stream.cancel()
