@@ -123,6 +123,7 @@ class Attempt:
             except TooLong as error:
                 raise errors.broken("one event was too long") from error
         self.clock.end = time.time()
+        self.close()  # it is complete: another call of this request may be waiting for its slot
 
     def close(self) -> None:
         """Ends the call at the instance, unless it is complete; the connection then serves the next one."""

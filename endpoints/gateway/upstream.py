@@ -138,7 +138,6 @@ class Later:
             self._attempt = await self._opening.one(self.call)
             async for batch in self._attempt.batches():
                 yield batch
-            self._attempt.close()
 
 
 class Upstreams:

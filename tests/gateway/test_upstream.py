@@ -214,6 +214,18 @@ async def test_more_instances_than_slots_are_answered_in_one_request(world):
     assert len(json.loads(text)["predictions"]) == 9
 
 
+async def test_more_items_than_slots_are_streamed_in_one_request(world):
+    a, _ = world.instances
+    limited = msgspec.structs.replace(a.upstream, slots=1)
+    await world.publish(hello(world.control, limited, version=2))
+    items = [{"id": f"{number}", "value": "x"} for number in range(5)]
+    status, text = await asyncio.wait_for(_answer(world, V2_STREAM, {"items": items}), 10)
+    assert status == 200
+    said = [item for line in text.splitlines() for item in json.loads(line)["result"]["items"]]
+    ended = [item["id"] for item in said if item["value"]["is_last_response"]]
+    assert sorted(ended) == [item["id"] for item in items]
+
+
 async def test_a_call_waits_for_a_free_slot_and_says_how_long(world):
     a, _ = world.instances
     limited = msgspec.structs.replace(a.upstream, slots=1)
