@@ -89,7 +89,6 @@ class Connection(asyncio.Protocol):
 
     async def part(self, most: int) -> bytes:
         """What has come, at most so many bytes; b"" after the end."""
-        self._wanted = PART
         if not self._parts:
             await self._until(PART)
         if not self._parts:
