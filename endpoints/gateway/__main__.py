@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import sys
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -69,7 +70,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with Gateway.opened(settings) as gateway:
         _serve_metrics(settings, gateway)
         config = uvicorn.Config(
-            gateway,
+            cast(Any, gateway),  # no ASGI application: Protocol calls it
+            interface="asgi3",
             http=Protocol,
             ws="none",
             lifespan="off",

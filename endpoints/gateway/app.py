@@ -4,23 +4,26 @@ A prediction is one function, `Gateway.predict`, read from top to bottom: path, 
 answer. It touches no database, and no broker either: routes are in memory.
 """
 
+import asyncio
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Any
 
 import redis.asyncio as redis
 import structlog
 
-from endpoints.gateway import asgi, errors, openapi, paths
-from endpoints.gateway.asgi import ClientGone, Receive, Reply, Running, Scope, Send
+from endpoints.gateway import errors, openapi, paths
+from endpoints.gateway.answering import Reply, Running
 from endpoints.gateway.background import broker_client, running
+from endpoints.gateway.client import Client, ClientGone
 from endpoints.gateway.follower import Follower
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import openai
-from endpoints.gateway.formats.call import Asked
+from endpoints.gateway.formats.call import Asked, Exchange, Listener
 from endpoints.gateway.front import Front
 from endpoints.gateway.limits import UNLIMITED, Bank, Estimates
 from endpoints.gateway.meter import Meter, Prediction
@@ -40,7 +43,7 @@ FRESH_SECONDS = 1.0  # a revoked key is refused within this time
 
 
 class Gateway:
-    """The ASGI application. Made by `opened`, which also follows the broker."""
+    """Answers every client. Made by `opened`, which also follows the broker."""
 
     def __init__(self, settings: Settings, broker: redis.Redis) -> None:
         self._settings = settings
@@ -83,31 +86,29 @@ class Gateway:
                 if gateway.front is not None:
                     await gateway.front.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"the gateway speaks HTTP only, not {scope['type']}")
-        path = scope["path"]
-        if path == openapi.PATH and scope["method"] == "GET":
-            await Reply(send, openai.MODELS, list).whole(200, openapi.document())
+    async def __call__(self, client: Client) -> None:
+        path = client.path
+        if path == openapi.PATH and client.method == "GET":
+            await Reply(client, openai.MODELS, bytes).whole(200, openapi.document())
         elif paths.is_own(path):
-            await self._answer(scope, receive, send)
+            await self._answer(client)
         elif path in {"/healthz", "/readyz"}:
-            await self._health(path, send)
+            await self._health(client)
         elif self.front is not None:
-            await self.front(scope, receive, send)
+            await self.front.answer(client)
         else:
-            await self._nothing_here(scope, send)
+            await Reply(client, paths.voice("/api/"), bytes).refuse(errors.no_path(path))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, client: Client) -> None:
         """Runs the prediction and says what ended it early, in the words of its API."""
-        headers = dict(scope["headers"])
+        headers = dict(client.headers)
         prediction = Prediction(_request_id(headers.get(b"x-request-id")))
-        found = paths.match(scope["path"])
-        reply = Reply(send, found.dialect if found else paths.voice(scope["path"]), prediction.stamps)
+        found = paths.match(client.path)
+        reply = Reply(client, found.dialect if found else paths.voice(client.path), prediction.stamps)
         try:
             if found is None:
-                raise errors.no_path(scope["path"])
-            await self.predict(found, scope, headers, receive, reply, prediction)
+                raise errors.no_path(client.path)
+            await self.predict(found, client, headers, reply, prediction)
             prediction.status = reply.status
         except errors.Refused as refused:
             prediction.status = refused.status
@@ -126,16 +127,15 @@ class Gateway:
     async def predict(
         self,
         found: Match,
-        scope: Scope,
+        client: Client,
         headers: dict[bytes, bytes],
-        receive: Receive,
         reply: Reply,
         prediction: Prediction,
     ) -> None:
         """One request. Raises `errors.Refused`, before or after the answer has begun, and ClientGone."""
-        if scope["method"] != found.method:
+        if client.method != found.method:
             raise errors.wrong_method(found.method)
-        holder, route = self._admit(found, headers, scope["studio.digests"])
+        holder, route = self._admit(found, headers, client.digests)
         prediction.format = found.dialect.name
         prediction.endpoint = route.endpoint
         prediction.key = holder.key.id
@@ -144,8 +144,8 @@ class Gateway:
             return
         if not route.upstreams:
             raise errors.not_live(route)
-        with self.running.guard(scope, route.deadline_seconds):
-            body = await asgi.read_body(headers.get(b"content-length"), receive, self._settings.body_limit)
+        with self.running.guard(client, route.deadline_seconds):
+            body = await client.read(headers.get(b"content-length"), self._settings.body_limit)
             asked = found.dialect.read(body, route)
             _check_expert(holder.key, asked, route)
             if holder.key.limits is not None:
@@ -179,7 +179,7 @@ class Gateway:
                 prediction.queue = opening.waited
                 prediction.upstream = time.perf_counter() - sent - opening.waited
             if asked.stream:
-                await reply.stream(media, asked.pieces(prediction.exchanges))
+                await reply.stream(media, partial(tell, asked, prediction.exchanges))
             else:
                 await reply.whole(200, asked.whole(prediction.exchanges))
 
@@ -208,14 +208,14 @@ class Gateway:
             raise errors.key_expired()
         return holder, route
 
-    async def _health(self, path: str, send: Send) -> None:
+    async def _health(self, client: Client) -> None:
         """Alive, and, for `/readyz`, with a complete route table.
 
         One that is not fresh is ready all the same: while the broker is away, no gateway knows better.
         """
-        ready = path == "/healthz" or self.table.complete
+        ready = client.path == "/healthz" or self.table.complete
         said: dict[str, Any] = {"status": "ok" if ready else "starting"}
-        if path == "/readyz":
+        if client.path == "/readyz":
             behind = self.follower.behind
             said |= {
                 "broker": "connected" if self.follower.connected else "away",
@@ -224,10 +224,7 @@ class Gateway:
                 "fresh": behind < FRESH_SECONDS,
                 "behind_seconds": round(behind, 1) if self.table.complete else None,
             }
-        await Reply(send, openai.MODELS, list).whole(200 if ready else 503, said)
-
-    async def _nothing_here(self, scope: Scope, send: Send) -> None:
-        await Reply(send, paths.voice("/api/"), list).refuse(errors.no_path(scope["path"]))
+        await Reply(client, openai.MODELS, bytes).whole(200 if ready else 503, said)
 
     def _watch_gauges(self) -> None:
         self.meter.gauges.update(
@@ -241,6 +238,25 @@ class Gateway:
             waiting=("Requests that wait for a free instance", self.upstreams.fleet.waiting_in_all),
             gateways=("Gateways that run, this one included", lambda: self.upstreams.fleet.gateways),
         )
+
+
+async def tell(asked: Asked, exchanges: Sequence[Exchange], listener: Listener) -> None:
+    """Streams the answers as they come, side by side. Raises the first failure: one reason is enough."""
+    telling = asked.telling(exchanges, listener.write)
+
+    async def follow(place: int, exchange: Exchange) -> None:
+        await exchange.pour(partial(telling.go_on, place), listener)
+        telling.end(place)
+
+    if len(exchanges) == 1:
+        await follow(0, exchanges[0])
+        return
+    try:
+        async with asyncio.TaskGroup() as group:
+            for place, exchange in enumerate(exchanges):
+                group.create_task(follow(place, exchange))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def _check_expert(key: Key, asked: Asked, route: Route) -> None:

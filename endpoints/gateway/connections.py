@@ -6,6 +6,7 @@ A general client does the same for a third of all that a prediction costs here (
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -23,6 +24,7 @@ LEAST_UNREAD = 16 * 2**10
 
 Place = tuple[str, int]  # host and port
 HEAD, PART, END = 1, 2, 3  # what of an answer is there, and what is waited for
+Take = Callable[[bytes], bool]
 
 
 class Unreachable(OSError):
@@ -42,7 +44,7 @@ class Silent(OSError):
 
 
 class Connection(asyncio.Protocol):
-    """To one instance. `ask`, then `whole`, or `head` and as many `part`s as come; `release` in any case.
+    """To one instance. `ask`, then `whole`, or `head`, a few `part`s and `pour`; `release` in any case.
 
     `waits_since`: monotonic time since when somebody waits for the instance's next byte, if anybody does.
     """
@@ -54,7 +56,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._pouring: tuple[int, Take] | None = None  # what comes goes there
         self._failure: Broken | Silent | None = None
         self.waits_since: float | None = None
         self._paused = False
@@ -91,17 +94,24 @@ class Connection(asyncio.Protocol):
         """What has come, at most so many bytes; b"" after the end."""
         if not self._parts:
             await self._until(PART)
-        if not self._parts:
-            return b""
-        part = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        if len(part) > most:
-            self._parts.append(part[most:])
-            part = part[:most]
-        self._unread -= len(part)
-        if self._paused and self._unread < LEAST_UNREAD:
-            self._resume()
-        return part
+        return self._cut(most) if self._parts else b""
+
+    async def pour(self, most: int, take: Take) -> bool:
+        """Each part goes to `take` as it comes, as long as that returns True; False after the end.
+
+        Raises what `take` raises. No task wakes up between two parts: that would be half the cost of a small one.
+        """
+        while self._parts:
+            if not take(self._cut(most)):
+                return True
+        if self._there == END:
+            return False
+        self._wanted = PART
+        self._pouring = most, take
+        try:
+            return await self._word()
+        finally:
+            self._pouring = None
 
     async def whole(self) -> tuple[int, bytes]:
         """The status and what is still to come."""
@@ -128,21 +138,37 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _cut(self, most: int) -> bytes:
+        """What has come, at most so many bytes."""
+        part = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        if len(part) > most:
+            self._parts.append(part[most:])
+            part = part[:most]
+        self._unread -= len(part)
+        if self._paused and self._unread < LEAST_UNREAD:
+            self._resume()
+        return part
+
     # ----- waiting ----------------------------------------------------------------------------------------
 
     async def _until(self, wanted: int) -> None:
         self._wanted = wanted
         while not self._enough():
-            if self._failure is not None:
-                raise self._failure
             if wanted == END and self._paused:
                 self._resume()
-            self._waiter = self._loop.create_future()
-            self.waits_since = time.monotonic()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = self.waits_since = None
+            await self._word()
+
+    async def _word(self) -> bool:
+        """What `_look` has to say, in time."""
+        if self._failure is not None:
+            raise self._failure
+        self._waiter = self._loop.create_future()
+        self.waits_since = time.monotonic()
+        try:
+            return await self._waiter
+        finally:
+            self._waiter = self.waits_since = None
 
     def _enough(self) -> bool:
         return self._there == END or (
@@ -151,8 +177,28 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """Something came."""
-        if self._waiter is not None and not self._waiter.done() and (self._enough() or self._failure):
-            self._waiter.set_result(None)
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._pouring is not None:
+            self._pour_on(self._waiter, *self._pouring)
+        elif self._enough() or self._failure:
+            self._waiter.set_result(True)
+
+    def _pour_on(self, waiter: "asyncio.Future[bool]", most: int, take: Take) -> None:
+        try:
+            while self._parts:
+                if not take(self._cut(most)):
+                    waiter.set_result(True)
+                    return
+        except Exception as error:  # for whoever awaits `pour`
+            waiter.set_exception(error)
+            return
+        if self._there == END:
+            waiter.set_result(False)
+        elif self._failure is not None:
+            waiter.set_exception(self._failure)
+        else:
+            self.waits_since = time.monotonic()
 
     def _fail(self, reason: str) -> None:
         if self._there != END and self._failure is None:

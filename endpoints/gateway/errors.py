@@ -31,7 +31,7 @@ class Refused(Exception):
         param: str | None = None,
         retry_after: int | None = None,
         allow: str | None = None,
-        more_headers: Sequence[tuple[bytes, bytes]] = (),
+        more_lines: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -41,16 +41,16 @@ class Refused(Exception):
         self.param = param
         self.retry_after = retry_after
         self.allow = allow
-        self.more_headers = more_headers
+        self.more_lines = more_lines
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        found = [*self.more_headers]
+    def header_lines(self) -> bytes:
+        found = self.more_lines
         if self.retry_after is not None:
-            found.append((b"retry-after", b"%d" % self.retry_after))
+            found += b"retry-after: %d\r\n" % self.retry_after
         if self.allow is not None:
-            found.append((b"allow", self.allow.encode()))
+            found += b"allow: %b\r\n" % self.allow.encode()
         if self.status == 401:
-            found.append((b"www-authenticate", b"Bearer"))
+            found += b"www-authenticate: Bearer\r\n"
         return found
 
 
@@ -171,20 +171,16 @@ LIMITS = {
 }
 
 
-def limit_reached(
-    name: str, used: int, limit: int, reset: int | None, headers: Sequence[tuple[bytes, bytes]]
-) -> Refused:
+def limit_reached(name: str, used: int, limit: int, reset: int | None, lines: bytes) -> Refused:
     """`reset`: seconds until the limit's next minute, day or month begins; None where it frees itself sooner.
 
-    `headers` say what is left of each limit.
+    `lines`: the headers that say what is left of each limit.
     """
     sentence = f"The limit of this key is reached: {used} of {limit} {LIMITS[name]} used or reserved."
     if reset is not None:
         sentence += f" It begins anew in {reset} s."
     details = {"limit": name, "used": used, "allowed": limit, "reset_seconds": reset}
-    return Refused(
-        429, "limit_reached", sentence, details=details, retry_after=reset or 1, more_headers=headers
-    )
+    return Refused(429, "limit_reached", sentence, details=details, retry_after=reset or 1, more_lines=lines)
 
 
 def limits_unknown() -> Refused:

@@ -1,7 +1,6 @@
 """One attempt at one instance: the request, the first byte, the rest."""
 
 import time
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import orjson
@@ -9,7 +8,7 @@ import orjson
 from endpoints.gateway import errors
 from endpoints.gateway.answer import NOT_THIS_ONE, Answer, error_of
 from endpoints.gateway.connections import Broken, Connection, Connections, Silent, TooSlow, Unreachable
-from endpoints.gateway.formats.call import Call, Clock, Json, Usage
+from endpoints.gateway.formats.call import Call, Clock, Json, Listener, Take, Usage
 from endpoints.gateway.sse import TooLong
 from endpoints.wire import Upstream
 
@@ -87,7 +86,7 @@ class Attempt:
                 status = await connection.head()
                 if status != 200:
                     raise _said_no(*await connection.whole())
-                self._first = await self._next_batch()
+                self._first = await self._first_batch()
             else:
                 status, content = await connection.whole()
                 if status != 200:
@@ -110,18 +109,31 @@ class Attempt:
         except (Broken, TooLong) as error:
             raise InstanceFailed(f"broke the connection ({error})", reset=True) from error
 
-    async def batches(self) -> AsyncIterator[list[Json]]:
-        batch = self._first
-        while batch:
-            yield batch
-            try:
-                batch = await self._next_batch()
-            except Silent as error:
-                raise errors.broken("it fell silent") from error
-            except Broken as error:
-                raise errors.broken("its connection was lost") from error
-            except TooLong as error:
-                raise errors.broken("one event was too long") from error
+    async def pour(self, take: Take, listener: Listener) -> None:
+        assert self._connection is not None
+        answer = self._answer
+
+        def hear(part: bytes) -> bool:
+            batch = answer.feed(part)
+            if batch:
+                take(batch)
+                answer.check()
+            return not answer.done and listener.has_room
+
+        try:
+            take(self._first)
+            answer.check()
+            more = True
+            while more and not answer.done:
+                await listener.room()
+                more = await self._connection.pour(PART, hear)
+            answer.end()
+        except Silent as error:
+            raise errors.broken("it fell silent") from error
+        except Broken as error:
+            raise errors.broken("its connection was lost") from error
+        except TooLong as error:
+            raise errors.broken("one event was too long") from error
         self.clock.end = time.time()
         self.close()  # it is complete: another call of this request may be waiting for its slot
 
@@ -155,20 +167,15 @@ class Attempt:
         self._connection.ask(head.encode(), body)
         return self._connection
 
-    async def _next_batch(self) -> list[Json]:
-        """The chunks that come together next; an empty list after the last. Raises `errors.Refused`."""
+    async def _first_batch(self) -> list[Json]:
+        """The chunks that come first, together. Raises `errors.Refused`."""
         assert self._connection is not None
-        self._answer.check()
         batch: list[Json] = []
-        while not batch and not self._answer.done:
-            part = await self._connection.part(PART)
-            if not part:
-                break
+        while not batch and not self._answer.done and (part := await self._connection.part(PART)):
             batch = self._answer.feed(part)
         if not batch:
-            self._answer.end()
-        elif not self.clock.first:
-            self.clock.first = time.time()
+            self._answer.end()  # which it cannot be
+        self.clock.first = time.time()
         return batch
 
 

@@ -3,6 +3,7 @@
 Bodies are passed on as they come, both ways, so that uploads need no memory and server-sent events no wait.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
@@ -11,7 +12,8 @@ import structlog
 from multidict import CIMultiDict
 from yarl import URL
 
-from endpoints.gateway.asgi import ClientGone, Header, Receive, Running, Scope, Send
+from endpoints.gateway.answering import Running
+from endpoints.gateway.client import Client, ClientGone, Header, lines
 from endpoints.gateway.errors import Refused
 
 log = structlog.get_logger()
@@ -54,42 +56,41 @@ class Front:
     async def close(self) -> None:
         await self._session.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        upload = _Upload(receive)
+    async def answer(self, client: Client) -> None:
+        upload = _Upload(client)
         try:
-            with self._running.guard(scope):
-                await self._pass_on(scope, upload, send)
+            with self._running.guard(client):
+                await self._pass_on(client, upload)
         except (ClientGone, Refused):
             # At a stop the connection is cut, and whoever still listens comes back by itself.
             return
 
-    async def _pass_on(self, scope: Scope, upload: "_Upload", send: Send) -> None:
+    async def _pass_on(self, client: Client, upload: "_Upload") -> None:
         try:
-            response = await self._ask(scope, upload)
+            response = await self._ask(client, upload)
         except (aiohttp.ClientError, OSError) as error:
             if upload.gone:
                 raise ClientGone from None
             refused = isinstance(error, aiohttp.ClientConnectorError)
-            await _say_away(scope, send, 503 if refused else 502)
+            await _say_away(client, 503 if refused else 502)
             return
         try:
             if response.content_type == "text/event-stream":
-                self._running.endless()
-            await _relay(response, send)
+                self._running.endless(client)
+            await _relay(response, client)
         except (aiohttp.ClientError, OSError) as error:
             # Returning before the end makes the server cut the connection: the client sees that it broke.
-            log.warning("web broke off", path=scope["path"], reason=type(error).__name__)
+            log.warning("web broke off", path=client.path, reason=type(error).__name__)
         finally:
             response.close()
 
-    async def _ask(self, scope: Scope, upload: "_Upload") -> aiohttp.ClientResponse:
-        query: bytes = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+    async def _ask(self, client: Client, upload: "_Upload") -> aiohttp.ClientResponse:
+        target = client.raw_path + (b"?" + client.query if client.query else b"")
+        has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in client.headers)
         return await self._session.request(
-            scope["method"],
+            client.method,
             URL("http://web" + target.decode("latin-1"), encoded=True),
-            headers=_request_headers(scope),
+            headers=_request_headers(client),
             data=upload.parts() if has_body else None,
             allow_redirects=False,
         )
@@ -98,41 +99,47 @@ class Front:
 class _Upload:
     """The request's body on its way."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, client: Client) -> None:
         self.gone = False
-        self._receive = receive
+        self._client = client
 
     async def parts(self) -> AsyncIterator[bytes]:
         more = True
         while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
+            try:
+                part = await self._client.part()
+            except ClientGone:
                 self.gone = True
-                raise ClientGone
-            more = message.get("more_body", False)
-            if message.get("body"):
-                yield message["body"]
+                raise
+            more = self._client.more_body
+            if part:
+                yield part
 
 
-async def _relay(response: aiohttp.ClientResponse, send: Send) -> None:
+async def _relay(response: aiohttp.ClientResponse, client: Client) -> None:
     raw = [(name.lower(), value) for name, value in response.raw_headers]
-    headers = [(name, value) for name, value in raw if name not in _dropped(raw)]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    dropped = _dropped(raw) | {b"content-length"}
+    kept = lines((name, value) for name, value in raw if name not in dropped)
+    length = response.headers.get("Content-Length")
+    client.begin(response.status, kept, length=int(length) if length is not None else None)
+    if not response.content.at_eof():
+        asyncio.get_running_loop().call_soon(client.flush)
     while part := await response.content.readany():
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body"})
+        await client.room()
+        client.write(part)
+    client.end()
 
 
-def _request_headers(scope: Scope) -> CIMultiDict[str]:
-    headers: list[Header] = scope["headers"]
+def _request_headers(client: Client) -> CIMultiDict[str]:
     # `Expect` was answered by our own server when the body was first read.
-    dropped = _dropped(headers) | FORWARDED | {b"expect"}
+    dropped = _dropped(client.headers) | FORWARDED | {b"expect"}
     kept = CIMultiDict(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name not in dropped
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in client.headers
+        if name not in dropped
     )
-    client = scope.get("client")
-    kept["X-Forwarded-For"] = client[0] if client else "unknown"
-    kept["X-Forwarded-Proto"] = scope.get("scheme", "http")
+    kept["X-Forwarded-For"] = client.address or "unknown"
+    kept["X-Forwarded-Proto"] = "http"
     kept["X-Forwarded-Host"] = kept.get("Host", "")
     return kept
 
@@ -143,8 +150,8 @@ def _dropped(headers: Iterable[Header]) -> set[bytes]:
     return HOP_BY_HOP | {word.strip() for word in named.split(b",")}
 
 
-async def _say_away(scope: Scope, send: Send, status: int) -> None:
-    if _wants_json(scope):
+async def _say_away(client: Client, status: int) -> None:
+    if _wants_json(client):
         media = b"application/json"
         details = {"retry_after_seconds": RETRY_SECONDS}
         body = orjson.dumps({"error": {"code": "web_away", "message": AWAY_SENTENCE, "details": details}})
@@ -152,14 +159,14 @@ async def _say_away(scope: Scope, send: Send, status: int) -> None:
         media, body = b"text/html; charset=utf-8", AWAY_PAGE
     headers = [
         (b"content-type", media),
-        (b"content-length", b"%d" % len(body)),
         (b"retry-after", b"%d" % RETRY_SECONDS),
         (b"cache-control", b"no-store"),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await client.room()
+    client.begin(status, lines(headers), length=len(body))
+    client.end(body)
 
 
-def _wants_json(scope: Scope) -> bool:
-    accept = dict(scope["headers"]).get(b"accept", b"")
-    return b"json" in accept or (scope["path"].startswith("/api/") and b"html" not in accept)
+def _wants_json(client: Client) -> bool:
+    accept = dict(client.headers).get(b"accept", b"")
+    return b"json" in accept or (client.path.startswith("/api/") and b"html" not in accept)

@@ -128,12 +128,12 @@ class Ticket:
         if self._account is not None:
             self._account.settle(self._cost, tokens)
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def header_lines(self) -> bytes:
         """What is left, as clients of the OpenAI API read it; nothing for a key without limits."""
         account = self._account
         if account is None or account.standing is None:
-            return []
-        return account.standing.headers(
+            return b""
+        return account.standing.header_lines(
             account.limits,
             account.counted_requests - account.told_requests,
             account.counted_tokens - account.told_tokens,
@@ -189,7 +189,7 @@ class Bank:
             limit = blocking(standing, account.limits, cost)
             if limit is not None and (not limit.held_idle or time.monotonic() >= until):
                 raise errors.limit_reached(
-                    limit.name, limit.used, limit.limit, limit.reset, Ticket(account).headers()
+                    limit.name, limit.used, limit.limit, limit.reset, Ticket(account).header_lines()
                 )
             await asyncio.sleep(ASK_AGAIN)
 

@@ -24,6 +24,10 @@ from endpoints.usage.wire import ERRORS, SECONDS, Row, Times, error_class
 log = structlog.get_logger()
 
 BOUNDS = [*(f"{bound:g}" for bound in SECONDS), "+Inf"]
+STAMPS = (
+    b"x-request-id: %b\r\nx-studio-instance: %b\r\n"
+    b"x-studio-queue-ms: %.1f\r\nx-studio-upstream-ms: %.1f\r\nx-studio-gateway-ms: %.1f\r\n"
+)
 ERROR_AT = {name: index for index, name in enumerate(ERRORS)}
 
 
@@ -44,17 +48,17 @@ class Prediction:
     ticket: Ticket = UNLIMITED
     prompt_bytes: int = 0  # where its key has limits
 
-    def stamps(self) -> list[tuple[bytes, bytes]]:
-        """The headers that every answer carries; the gateway's share is what is left of the time until now."""
+    def stamps(self) -> bytes:
+        """The header lines that every answer carries; the gateway's share is what is left of the time until now."""
         own = time.perf_counter() - self.began - self.queue - self.upstream
-        return [
-            (b"x-request-id", self.request_id.encode()),
-            (b"x-studio-instance", self._instances().encode()),
-            (b"x-studio-queue-ms", _milliseconds(self.queue)),
-            (b"x-studio-upstream-ms", _milliseconds(self.upstream)),
-            (b"x-studio-gateway-ms", _milliseconds(own)),
-            *self.ticket.headers(),
-        ]
+        said = (
+            self.request_id.encode(),
+            self._instances().encode(),
+            self.queue * 1000,
+            self.upstream * 1000,
+            max(own, 0.0) * 1000,
+        )
+        return STAMPS % said + self.ticket.header_lines()
 
     def _instances(self) -> str:
         if len(self.exchanges) == 1:
@@ -200,7 +204,3 @@ def _log(prediction: Prediction, usage: Usage) -> None:
         prompt_tokens=usage.prompt,
         completion_tokens=usage.completion,
     )
-
-
-def _milliseconds(seconds: float) -> bytes:
-    return b"%.1f" % (max(seconds, 0.0) * 1000)

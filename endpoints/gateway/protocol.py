@@ -12,10 +12,14 @@ from urllib.parse import unquote
 
 import httptools
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+import structlog
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from endpoints.gateway import errors
-from endpoints.gateway.asgi import Leaving
+from endpoints.gateway.client import Client, Header, lines
+
+log = structlog.get_logger()
 
 HEAD_LIMIT = 64 * 2**10
 HEAD_SECONDS = 30.0
@@ -35,83 +39,16 @@ class NoTunnel(Exception):
     """This is no proxy."""
 
 
-class Cycle(RequestResponseCycle):
-    """uvicorn's, but that an answer's head waits for what comes with it: one packet, one call to the kernel.
-
-    Headers' names are in small letters; that nothing in them starts a line of its own is checked at once.
-    """
-
-    _head = b""
-    _left = 0  # bytes of the body that its length has promised
-
-    async def send(self, message: Any) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if self.response_started:
-            self._go_on(message)
-        else:
-            self._begin(message)
-
-    def _begin(self, message: Any) -> None:
-        status, headers = message["status"], [*self.default_headers, *message["headers"]]
-        lines = [STATUS_LINE[status]]
-        for name, value in headers:
-            if name == b"content-length":
-                self.chunked_encoding, self._left = False, int(value)
-            elif name == b"connection":  # only ever said to close it
-                self.keep_alive = False
-                continue
-            lines.append(name + b": " + value + b"\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
-            self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-            raise RuntimeError("a header with the end of a line in it")
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        self._head = head + b"\r\n"
-        asyncio.get_running_loop().call_soon(self._send_head)
-
-    def _send_head(self) -> None:
-        """Where nothing has come to go with it."""
-        if self._head and not self.transport.is_closing():
-            self.transport.write(self._head)
-        self._head = b""
-
-    def _go_on(self, message: Any) -> None:
-        if self.response_complete:
-            raise RuntimeError("an answer that goes on after its end")
-        body, more = message.get("body", b""), message.get("more_body", False)
-        if self.scope["method"] == "HEAD":
-            body, self._left = b"", 0
-        elif self.chunked_encoding:
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            body += b"" if more else b"0\r\n\r\n"
-        else:
-            self._left -= len(body)
-        if self._left < 0 or (self._left and not more):
-            raise RuntimeError("an answer of another length than it said")
-        if self._head or body:
-            self.transport.write(self._head + body)
-            self._head = b""
-        if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
-
-
 class Protocol(HttpToolsProtocol):
+    """The application is no ASGI one: it is called with a Client, see `Gateway.__call__`."""
+
+    cycle: Client | None  # type: ignore[assignment]  # uvicorn's name for the request under way, or the last one
+
     def __init__(self, *told: Any, **more: Any) -> None:
         super().__init__(*told, **more)
-        self._leaving = Leaving()
         self._digests: dict[str, list[bytes]] = {}  # of the key that this client said last
+        self._own_headers: list[Header] = []
+        self._own = b""
         self._uncounted = 0  # bytes since the parser last made something of them
         self._in_head = True
         self._deaf = False
@@ -128,8 +65,8 @@ class Protocol(HttpToolsProtocol):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
-        if self._leaving.call is not None:
-            self._leaving.call()
+        if self.cycle is not None and self.cycle.on_leaving is not None:
+            self.cycle.on_leaving()
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -152,8 +89,8 @@ class Protocol(HttpToolsProtocol):
 
         Clients that would like HTTP/2 say so on every request, bodies included.
         """
-        method, headers = self.scope["method"].encode(), self.headers
-        kept = [b"%b: %b" % header for header in headers if header[0] not in {b"connection", b"upgrade"}]
+        method = self.parser.get_method()
+        kept = [b"%b: %b" % header for header in self.headers if header[0] not in {b"connection", b"upgrade"}]
         head = b"\r\n".join([method + b" " + self.url + b" HTTP/1.1", *kept, b"", b""])
         self.parser = httptools.HttpRequestParser(self)
         self._uncounted = 0
@@ -165,10 +102,9 @@ class Protocol(HttpToolsProtocol):
         if self._is_answering():
             raise TooEarly
         self._in_head = True
-        super().on_message_begin()
-        self._leaving = Leaving()
-        self.scope["studio.leaving"] = self._leaving  # type: ignore[typeddict-unknown-key]
-        self.scope["studio.digests"] = self._digests  # type: ignore[typeddict-unknown-key]
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
@@ -176,41 +112,63 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         self._uncounted = 0
         self._stop_head_timer()
-        version = self.parser.get_http_version()
+        parser = self.parser
+        if parser.get_method() == b"CONNECT":
+            raise NoTunnel
+        if parser.should_upgrade():
+            return  # `_decline` will make another request of it
         url = httptools.parse_url(self.url)
         path = url.path.decode("ascii")
-        told: dict[str, Any] = {
-            "http_version": version,
-            "method": self.parser.get_method().decode("ascii"),
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": url.path,
-            "query_string": url.query or b"",
-        }
-        self.scope.update(told)  # type: ignore[typeddict-item]
-        if self.parser.should_upgrade() and self._should_upgrade():
-            return
-        self.cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
+        self.cycle = client = Client(
+            self.transport,
+            self.flow,
+            self._digests,
+            expects_continue=self.expect_100_continue,
+            keep_alive=parser.should_keep_alive() and parser.get_http_version() != "1.0",
+            own_lines=self._own_lines(),
+            on_answered=self.on_response_complete,
         )
-        self._start_asgi_task(self.cycle, self.app)
+        client.method = parser.get_method().decode("ascii")
+        client.path = unquote(path) if "%" in path else path
+        client.raw_path = url.path
+        client.query = url.query or b""
+        client.headers = self.headers
+        client.task = task = self.loop.create_task(self._answer(client))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    async def _answer(self, client: Client) -> None:
+        application: Any = self.app
+        try:
+            await application(client)
+        except Exception:
+            log.exception("request failed", path=client.path)
+        finally:
+            client.cut()
+
+    def _own_lines(self) -> bytes:
+        """Of every answer; uvicorn makes new ones each second, as they say the time."""
+        headers = self.server_state.default_headers
+        if headers is not self._own_headers:
+            self._own_headers, self._own = headers, lines(headers)
+        return self._own
 
     def on_body(self, body: bytes) -> None:
         self._uncounted = 0
-        super().on_body(body)
+        client = self.cycle
+        if client is None or client.response_complete:
+            return
+        client.body += body
+        if len(client.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        client.message_event.set()
 
     def on_message_complete(self) -> None:
         self._uncounted = 0
-        super().on_message_complete()
+        client = self.cycle
+        if client is not None and not client.response_complete:
+            client.more_body = False
+            client.message_event.set()
         self.flow.resume_reading()  # a large body has stopped it; from now on it tells whether the client is there
 
     def on_response_complete(self) -> None:
@@ -232,12 +190,6 @@ class Protocol(HttpToolsProtocol):
             self._idle_timer = self.loop.call_later(left, self._look_whether_idle)
         else:
             self.transport.close()
-
-    def _should_upgrade(self) -> bool:
-        """True keeps uvicorn from answering a request before `_decline` has made another of it."""
-        if self.parser.get_method() == b"CONNECT":
-            raise NoTunnel
-        return True
 
     # ----- refusing ---------------------------------------------------------------------------------------
 
@@ -261,13 +213,14 @@ class Protocol(HttpToolsProtocol):
         if self._deaf or self.transport.is_closing():
             return
         self._deaf = True
-        if self._is_answering():
-            if self.cycle.response_started or not self.cycle.more_body:
-                self.cycle.keep_alive = False
+        client = self.cycle
+        if client is not None and not client.response_complete:
+            if client.response_started or not client.more_body:
+                client.keep_alive = False
                 return
             # The request that waits for the rest of its body has nobody left to answer.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            client.disconnected = True
+            client.message_event.set()
         body = orjson.dumps(errors.openai_body(refused))
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (refused.status, REASONS[refused.status], len(body)) + body)

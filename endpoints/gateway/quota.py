@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 
 from endpoints.wire import LIMIT_WINDOWS, Limits
 
-Names = tuple[bytes, bytes, bytes]
-REQUESTS_HEADERS: Names = (
-    b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests",
-)  # fmt: skip
-TOKENS_HEADERS: Names = (
-    b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens",
-)  # fmt: skip
+REQUESTS_LINES = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %ds\r\n"
+TOKENS_LINES = (
+    b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %ds\r\n"
+)
 
 # KEYS: the key's hash. ARGV: account, life of a share (ms), requests and tokens counted since the account began,
 # tokens and slots of requests under way, whether a request asks (0, 1) and its tokens, requests and tokens wanted
@@ -139,22 +136,16 @@ class Standing:
         year, month = divmod(now.year * 12 + now.month, 12)
         return int((datetime(year, month + 1, 1, tzinfo=UTC) - now).total_seconds()) + 1
 
-    def headers(self, limits: Limits, more_requests: int, more_tokens: int) -> list[tuple[bytes, bytes]]:
+    def header_lines(self, limits: Limits, more_requests: int, more_tokens: int) -> bytes:
         """`more_…`: what this gateway has spent since."""
-        headers: list[tuple[bytes, bytes]] = []
+        lines = b""
         if limits.requests_per_minute:
             left = limits.requests_per_minute - self.minute_requests - more_requests
-            self._say(headers, REQUESTS_HEADERS, limits.requests_per_minute, left)
+            lines += REQUESTS_LINES % (limits.requests_per_minute, max(left, 0), self.minute_reset)
         if limits.tokens_per_minute:
             left = limits.tokens_per_minute - self.minute_tokens - more_tokens
-            self._say(headers, TOKENS_HEADERS, limits.tokens_per_minute, left)
-        return headers
-
-    def _say(self, headers: list[tuple[bytes, bytes]], names: Names, limit: int, left: int) -> None:
-        most, remaining, reset = names
-        headers.append((most, b"%d" % limit))
-        headers.append((remaining, b"%d" % (left if left > 0 else 0)))
-        headers.append((reset, b"%ds" % self.minute_reset))
+            lines += TOKENS_LINES % (limits.tokens_per_minute, max(left, 0), self.minute_reset)
+        return lines
 
 
 def blocking(standing: Standing, limits: Limits, cost: int) -> Blocked | None:

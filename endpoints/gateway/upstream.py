@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from endpoints.gateway import errors
 from endpoints.gateway.affinity import beginnings
 from endpoints.gateway.connections import Connections
 from endpoints.gateway.exchange import Attempt, InstanceFailed, common_head
 from endpoints.gateway.fleet import Fleet
-from endpoints.gateway.formats.call import Call, Clock, Exchange, Json, Usage
+from endpoints.gateway.formats.call import Call, Clock, Exchange, Json, Listener, Take, Usage
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Route, Upstream
 
@@ -133,11 +133,10 @@ class Later:
     def usage(self) -> Usage:
         return self._attempt.usage() if self._attempt else Usage()
 
-    async def batches(self) -> AsyncIterator[list[Json]]:
+    async def pour(self, take: Take, listener: Listener) -> None:
         async with self._opening.turns:
             self._attempt = await self._opening.one(self.call)
-            async for batch in self._attempt.batches():
-                yield batch
+            await self._attempt.pour(take, listener)
 
 
 class Upstreams:

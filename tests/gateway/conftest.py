@@ -79,8 +79,8 @@ async def serving(settings: Settings, *, graceful: bool = False) -> AsyncIterato
     """As `endpoints.gateway.__main__` does it, in this process; its stop takes a while and is left out."""
     async with Gateway.opened(settings) as gateway:
         config = uvicorn.Config(
-            gateway, host=settings.host, port=settings.port, http=Protocol, ws="none", lifespan="off",
-            access_log=False, log_config=None, proxy_headers=False, timeout_graceful_shutdown=3,
+            gateway, host=settings.host, port=settings.port, http=Protocol, interface="asgi3", ws="none",
+            lifespan="off", access_log=False, log_config=None, proxy_headers=False, timeout_graceful_shutdown=3,
         )  # fmt: skip
         server = Server(config, gateway, settings.stop_seconds)
         running = asyncio.create_task(server.serve())

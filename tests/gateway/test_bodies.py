@@ -1,7 +1,7 @@
 """Whatever a client sends is read or refused; whatever an instance sends ends in an answer or a refusal."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from endpoints.gateway import app
 from endpoints.gateway.answer import Answer
 from endpoints.gateway.errors import Refused
 from endpoints.gateway.formats import generic_v1, generic_v2, nlp, openai, openai_embeddings, responses
-from endpoints.gateway.formats.call import Asked, Call, Clock, Dialect, Json, Usage
+from endpoints.gateway.formats.call import Asked, Call, Clock, Dialect, Json, Listener, Take, Usage
 from endpoints.wire import Route
 from tests.gateway import fake
 from tests.gateway.well_formed import STREAMS, WELL_FORMED
@@ -205,14 +206,30 @@ class Told:
     def usage(self) -> Usage:
         return self.read.usage()
 
-    async def batches(self) -> AsyncIterator[list[Json]]:
+    async def pour(self, take: Take, listener: Listener) -> None:
         for part in self.parts:
             batch = self.read.feed(part)
             if batch:
-                yield batch
+                take(batch)
+                self.read.check()
             if self.read.done:
                 break
         self.read.end()
+
+
+class Reader:
+    """A client that reads at once."""
+
+    has_room = True
+
+    def __init__(self) -> None:
+        self.told = b""
+
+    def write(self, piece: bytes) -> None:
+        self.told += piece
+
+    async def room(self) -> None:
+        return
 
 
 def whole_of(call: Call) -> Json:
@@ -275,12 +292,11 @@ async def test_any_stream_of_an_instance_is_told_to_its_end_or_broken_aloud(name
     dialect = FORMATS[name].make()
     asked = read(dialect, FORMATS[name].chat, ROUTES["chat"])
     exchanges = [Told(call, data.draw(streamed(call))) for call in asked.calls]
-    told, refused = b"", None
+    reader, refused = Reader(), None
     try:
-        async for piece in asked.pieces(exchanges):
-            told += piece
+        await app.tell(asked, exchanges, reader)
     except Refused as caught:
         refused = caught
-        told += dialect.broken(caught)
-    last = STREAMS[name.removesuffix(" stream")](told.decode())
+        reader.write(dialect.broken(caught))
+    last = STREAMS[name.removesuffix(" stream")](reader.told.decode())
     assert ("error" in last) == (refused is not None)

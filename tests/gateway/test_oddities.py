@@ -2,7 +2,7 @@
 
 import pytest
 
-from endpoints.gateway import app
+from endpoints.gateway.client import Client
 from tests.gateway import fake
 from tests.gateway.conftest import CHAT, V1, V1_STREAM
 
@@ -53,7 +53,7 @@ async def test_a_fault_of_our_own_is_said_in_the_clients_format(world, monkeypat
     def fault(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app.asgi, "read_body", fault)
+    monkeypatch.setattr(Client, "read", fault)
     async with world.post(CHAT, {}) as response:
         assert response.status == 500
         assert (await response.json())["error"]["code"] == "internal"

@@ -6,7 +6,7 @@ and puts the answers of the instances (`Exchange`) into its own words.
 
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from endpoints.gateway.errors import Refused
 from endpoints.wire import Route
 
 Json = dict[str, Any]
+Write = Callable[[bytes], None]
 
 CHAT = "/v1/chat/completions"
 COMPLETION = "/v1/completions"
@@ -87,8 +88,24 @@ class Clock:
         return max((self.end or time.time()) - self.start, 0.0)
 
 
+class Listener(Protocol):
+    """A client that hears a stream."""
+
+    def write(self, piece: bytes, /) -> None: ...
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it reads as fast as we tell."""
+
+    async def room(self) -> None:
+        """Waits until it has."""
+
+
+Take = Callable[[list[Json]], None]
+
+
 class Exchange(Protocol):
-    """An instance's answer to one call: `answer` when asked for whole, else `batches()`."""
+    """An instance's answer to one call: `answer` when asked for whole, else `pour`."""
 
     @property
     def call(self) -> Call: ...
@@ -108,8 +125,21 @@ class Exchange(Protocol):
 
     def usage(self) -> Usage: ...
 
-    def batches(self) -> AsyncIterator[list[Json]]:
-        """Chunks in OpenAI's form, as many at once as came together. Raises `errors.Refused`."""
+    async def pour(self, take: Take, listener: Listener) -> None:
+        """Chunks in OpenAI's form, as they come, as many at once as came together, no more than the listener reads.
+
+        Raises `errors.Refused`, and what `take` raises.
+        """
+
+
+class Telling(Protocol):
+    """A stream in a format's own words, which it writes as the calls of the request go on."""
+
+    def go_on(self, place: int, batch: list[Json]) -> None:
+        """Of the call at this place. Raises `errors.Refused` for what makes no sense."""
+
+    def end(self, place: int) -> None:
+        """That call's answer is complete."""
 
 
 class Asked(Protocol):
@@ -128,7 +158,7 @@ class Asked(Protocol):
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         """Raises `errors.Refused` for a wish that the answers show to be out of reach."""
 
-    def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]: ...
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> Telling: ...
 
 
 class Dialect(Protocol):

@@ -1,7 +1,7 @@
 """What the generic APIs and NLP have in common: prompts, and what is told about an answer."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -9,7 +9,17 @@ import orjson
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import chat, embedding
-from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, EMBEDDING, EMBEDS, Call, Exchange, Json
+from endpoints.gateway.formats.call import (
+    CHAT,
+    CHATS,
+    COMPLETION,
+    EMBEDDING,
+    EMBEDS,
+    Call,
+    Exchange,
+    Json,
+    Write,
+)
 from endpoints.gateway.formats.params import Params
 from endpoints.wire import Route
 
@@ -80,21 +90,55 @@ def completion(prompt: str, exchange: Exchange) -> Json:
     return told | {"tool_calls": tool_calls} if tool_calls else told
 
 
-async def tellings(prompt: str, exchange: Exchange) -> AsyncIterator[list[Json]]:
-    """The stream's objects, as many at once as came together; the very last one holds the counts."""
-    texts: list[str] = []
-    tool_calls = chat.ToolCalls()
-    reason = ""
-    async for batch in exchange.batches():
-        said = [text for chunk in batch if (text := text_of(chunk))]
-        texts += said
-        for chunk in batch:
-            tool_calls.add(chunk)
-        reason = next((found for chunk in batch if (found := stop_reason(chunk))), reason)
+class Telling:
+    """The streams' objects, each written as `form` puts it; the very last one of a call holds the counts.
+
+    `form`: the place of the call among the request's and an object → the line or event.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[str],
+        exchanges: Sequence[Exchange],
+        write: Write,
+        form: Callable[[int, Json], bytes],
+    ) -> None:
+        self._told = [_Told(*pair) for pair in zip(prompts, exchanges, strict=True)]
+        self._write = write
+        self._form = form
+
+    def go_on(self, place: int, batch: list[Json]) -> None:
+        said = self._told[place].hear(batch)
         if said:
-            yield [{"stream_token": text, "is_last_response": False} for text in said]
-    last = _last("".join(texts), reason, prompt, exchange)
-    yield [last | {"tool_calls": tool_calls.found} if tool_calls.found else last]
+            lines = [self._form(place, {"stream_token": text, "is_last_response": False}) for text in said]
+            self._write(b"".join(lines))
+
+    def end(self, place: int) -> None:
+        self._write(self._form(place, self._told[place].last()))
+
+
+class _Told:
+    """What one call's answer has said so far."""
+
+    def __init__(self, prompt: str, exchange: Exchange) -> None:
+        self._prompt = prompt
+        self._exchange = exchange
+        self._texts: list[str] = []
+        self._tool_calls = chat.ToolCalls()
+        self._reason = ""
+
+    def hear(self, batch: list[Json]) -> list[str]:
+        """The texts in it."""
+        said = [text for chunk in batch if (text := text_of(chunk))]
+        self._texts += said
+        for chunk in batch:
+            self._tool_calls.add(chunk)
+            self._reason = stop_reason(chunk) or self._reason
+        return said
+
+    def last(self) -> Json:
+        last = _last("".join(self._texts), self._reason, self._prompt, self._exchange)
+        return last | {"tool_calls": self._tool_calls.found} if self._tool_calls.found else last
 
 
 def _last(text: str, reason: str, prompt: str, exchange: Exchange) -> Json:

@@ -1,13 +1,13 @@
 """Generic API v1: texts in, completions out; streams are newline-delimited JSON."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import generic, params
-from endpoints.gateway.formats.call import Call, Exchange, Json
+from endpoints.gateway.formats.call import Call, Exchange, Json, Write
 from endpoints.wire import Route
 
 
@@ -62,9 +62,12 @@ class Asked:
         told = [generic.told_of(*pair) for pair in zip(self.prompts, exchanges, strict=True)]
         return {"status": status, "predictions": told}
 
-    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
-        async for told in generic.tellings(self.prompts[0], exchanges[0]):
-            yield b"".join(generic.line({"result": {"responses": [one]}}) for one in told)
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> generic.Telling:
+        return generic.Telling(self.prompts, exchanges, write, _line)
+
+
+def _line(_place: int, value: Json) -> bytes:
+    return generic.line({"result": {"responses": [value]}})
 
 
 def _instances(said: Json, *, one: bool) -> list[str]:

@@ -1,16 +1,13 @@
 """Generic API v2: items with ids, in one request or one stream; streams are newline-delimited JSON."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import generic, params
-from endpoints.gateway.formats.call import Call, Exchange, Json
+from endpoints.gateway.formats.call import Call, Exchange, Json, Write
 from endpoints.wire import Route
-
-MOST_WAITING = 64  # pieces of one stream that wait for a slow reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +51,14 @@ class Asked:
         pairs = zip(self.items.items(), exchanges, strict=True)
         return {"items": [_item(id, prompt, exchange) for (id, prompt), exchange in pairs]}
 
-    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> generic.Telling:
         """The items' streams as they come, each line with its item's id."""
-        waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
-        room = asyncio.Semaphore(MOST_WAITING)
+        ids = list(self.items)
 
-        async def pump(id: str, prompt: str, exchange: Exchange) -> None:
-            async for told in generic.tellings(prompt, exchange):
-                lines = (generic.line({"result": {"items": [{"id": id, "value": one}]}}) for one in told)
-                await room.acquire()
-                waiting.put_nowait(b"".join(lines))
+        def line(place: int, value: Json) -> bytes:
+            return generic.line({"result": {"items": [{"id": ids[place], "value": value}]}})
 
-        async def pump_all() -> None:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for (id, prompt), exchange in zip(self.items.items(), exchanges, strict=True):
-                        group.create_task(pump(id, prompt, exchange))
-            finally:
-                waiting.put_nowait(None)
-
-        pumping = asyncio.create_task(pump_all())
-        pumping.add_done_callback(_look_at)
-        try:
-            while (piece := await waiting.get()) is not None:
-                yield piece
-                room.release()
-            await _first_failure(pumping)
-        finally:
-            pumping.cancel()
-
-
-def _look_at(pumping: asyncio.Task[None]) -> None:
-    """When the client has left nobody asks for the failure, which asyncio would report as lost."""
-    if not pumping.cancelled():
-        pumping.exception()
-
-
-async def _first_failure(pumping: asyncio.Task[None]) -> None:
-    """Raises what ended the streams early; one reason is enough for the client."""
-    try:
-        await pumping
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        return generic.Telling(list(self.items.values()), exchanges, write, line)
 
 
 def _item(id: str, prompt: str, exchange: Exchange) -> Json:

@@ -1,6 +1,6 @@
 """The NLP API of older clients: texts in, completions or embeddings out; streams are server-sent events."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -8,7 +8,7 @@ import orjson
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import embedding, generic, params
-from endpoints.gateway.formats.call import Call, Exchange, Json
+from endpoints.gateway.formats.call import Call, Exchange, Json, Write
 from endpoints.wire import Route
 
 PROMPT_FIELDS = {"prompt", "completion"}
@@ -54,9 +54,8 @@ class Asked:
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         return {"data": [_told(*pair) for pair in zip(self.prompts, exchanges, strict=True)]}
 
-    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
-        async for told in generic.tellings(self.prompts[0], exchanges[0]):
-            yield b"".join(map(_event, told))
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> generic.Telling:
+        return generic.Telling(self.prompts, exchanges, write, lambda _place, value: _event(value))
 
 
 def _told(prompt: str, exchange: Exchange) -> Json | embedding.Vector:

@@ -6,7 +6,7 @@ except for the one with `choices: []` that a client asks for by `stream_options.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import chat
-from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, Call, Exchange, Json, new_id
+from endpoints.gateway.formats.call import CHAT, CHATS, COMPLETION, Call, Exchange, Json, Write, new_id
 from endpoints.wire import Route
 
 MEDIA = b"text/event-stream; charset=utf-8"
@@ -86,27 +86,19 @@ class Asked:
 
     def whole(self, exchanges: Sequence[Exchange]) -> Json:
         (exchange,) = exchanges
-        answer = self._headed(exchange.answer, chunk=False)
+        answer = self.headed(exchange.answer, chunk=False)
         for choice in answer.get("choices") or []:
             part = choice.setdefault("message", {}) if self.is_chat else choice
             _never_null(part, "content" if self.is_chat else "text")
         answer["usage"] = _usage(exchange)
         return answer
 
-    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> "Telling":
         (exchange,) = exchanges
-        last: Json = {}
-        async for batch in exchange.batches():
-            shown = b"".join([event(self._corrected(chunk)) for chunk in batch if chunk.get("choices")])
-            if shown:
-                yield shown
-            last = batch[-1]
-        if self.wants_usage:
-            yield event(self._headed(last, chunk=True) | {"choices": [], "usage": _usage(exchange)})
-        yield DONE
+        return Telling(self, exchange, write)
 
-    def _corrected(self, chunk: Json) -> Json:
-        self._headed(chunk, chunk=True)
+    def corrected(self, chunk: Json) -> Json:
+        self.headed(chunk, chunk=True)
         chunk["usage"] = None
         for choice in chunk["choices"]:
             if self.is_chat:
@@ -117,7 +109,7 @@ class Asked:
                 _never_null(choice, "text")
         return chunk
 
-    def _headed(self, answer: Json, *, chunk: bool) -> Json:
+    def headed(self, answer: Json, *, chunk: bool) -> Json:
         is_chat = self.is_chat
         answer["model"] = self.name.in_answer(answer)
         if not answer.get("id"):
@@ -131,6 +123,26 @@ class Asked:
             )
         _never_null(answer, "system_fingerprint")
         return answer
+
+
+@dataclass(slots=True)
+class Telling:
+    asked: Asked
+    exchange: Exchange
+    write: Write
+    last: Json = field(default_factory=dict)
+
+    def go_on(self, place: int, batch: list[Json]) -> None:
+        shown = b"".join([event(self.asked.corrected(chunk)) for chunk in batch if chunk.get("choices")])
+        if shown:
+            self.write(shown)
+        self.last = batch[-1]
+
+    def end(self, place: int) -> None:
+        if self.asked.wants_usage:
+            counted = {"choices": [], "usage": _usage(self.exchange)}
+            self.write(event(self.asked.headed(self.last, chunk=True) | counted))
+        self.write(DONE)
 
 
 def event(value: Any) -> bytes:

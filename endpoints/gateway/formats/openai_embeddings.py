@@ -1,13 +1,13 @@
 """OpenAI's `embeddings`: one call to an instance for all inputs of a request."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import embedding, openai
-from endpoints.gateway.formats.call import EMBEDDING, EMBEDS, Call, Exchange, Json
+from endpoints.gateway.formats.call import EMBEDDING, EMBEDS, Call, Exchange, Json, Telling, Write
 from endpoints.wire import Route
 
 NOT_PASSED_ON = {"dimensions", "stream", "stream_options"}
@@ -71,9 +71,8 @@ class Asked:
             "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
         }
 
-    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
-        """Nothing streams embeddings: they come at once."""
-        yield calls.line_of(self.whole(exchanges))
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> Telling:
+        raise AssertionError("nothing streams embeddings: they come at once")
 
     def _check_dimensions(self, vectors: list[embedding.Vector]) -> None:
         """Only the answer shows how many there are; a model cannot be asked for another number."""

@@ -2,13 +2,13 @@
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from endpoints.gateway import errors
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import chat, generic, openai, response_input
-from endpoints.gateway.formats.call import CHAT, CHATS, Call, Exchange, Json
+from endpoints.gateway.formats.call import CHAT, CHATS, Call, Exchange, Json, Write
 from endpoints.gateway.formats.response_output import Output, event
 from endpoints.wire import Route
 
@@ -67,29 +67,21 @@ class Asked:
         output.take(generic.text_of(exchange.answer), tool_calls)
         reason = _finish_reason(exchange.answer)
         output.close(complete=reason not in INCOMPLETE)
-        return self._ended(output, reason, exchange, exchange.answer)
+        return self.ended(output, reason, exchange, exchange.answer)
 
-    async def pieces(self, exchanges: Sequence[Exchange]) -> AsyncIterator[bytes]:
+    def telling(self, exchanges: Sequence[Exchange], write: Write) -> "Telling":
         (exchange,) = exchanges
-        begun = self._response({}, "in_progress", [])
-        yield b"".join(self._event(kind, begun) for kind in ("response.created", "response.in_progress"))
-        output, reason, last = Output(self.numbers), "", {}
-        async for batch in exchange.batches():
-            events = [output.take(generic.text_of(chunk), chat.tool_calls_in(chunk)) for chunk in batch]
-            if piece := b"".join(events):
-                yield piece
-            if output.failure is not None:
-                raise output.failure
-            reason = next(filter(None, map(_finish_reason, batch)), reason)
-            last = batch[-1]
-        closing = output.close(complete=reason not in INCOMPLETE)
-        ended = self._ended(output, reason, exchange, last)
-        yield closing + self._event(f"response.{ended['status']}", ended)
+        write(self._begun())
+        return Telling(self, exchange, write, Output(self.numbers))
 
-    def _event(self, kind: str, response: Json) -> bytes:
-        return event(self.numbers, kind, response=response)
+    def _begun(self) -> bytes:
+        response = self._response({}, "in_progress", [])
+        return b"".join(
+            event(self.numbers, kind, response=response)
+            for kind in ("response.created", "response.in_progress")
+        )
 
-    def _ended(self, output: Output, reason: str, exchange: Exchange, said: Json) -> Json:
+    def ended(self, output: Output, reason: str, exchange: Exchange, said: Json) -> Json:
         cut_off = INCOMPLETE.get(reason)
         response = self._response(said, "incomplete" if cut_off else "completed", output.items)
         return response | {
@@ -115,6 +107,30 @@ class Asked:
             "store": False,
             **self.echo,
         }
+
+
+@dataclass(slots=True)
+class Telling:
+    asked: Asked
+    exchange: Exchange
+    write: Write
+    output: Output
+    reason: str = ""
+    last: Json = field(default_factory=dict)
+
+    def go_on(self, place: int, batch: list[Json]) -> None:
+        events = [self.output.take(generic.text_of(chunk), chat.tool_calls_in(chunk)) for chunk in batch]
+        if piece := b"".join(events):
+            self.write(piece)
+        if self.output.failure is not None:
+            raise self.output.failure
+        self.reason = next(filter(None, map(_finish_reason, batch)), self.reason)
+        self.last = batch[-1]
+
+    def end(self, place: int) -> None:
+        closing = self.output.close(complete=self.reason not in INCOMPLETE)
+        ended = self.asked.ended(self.output, self.reason, self.exchange, self.last)
+        self.write(closing + event(self.asked.numbers, f"response.{ended['status']}", response=ended))
 
 
 def _finish_reason(part: Json) -> str:
