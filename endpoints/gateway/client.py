@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from endpoints.gateway import errors
@@ -34,17 +34,40 @@ def lines(headers: Iterable[Header]) -> bytes:
 class Client:
     """`digests`: what its connection keeps of the key that it said last, see `Gateway._admit`.
 
-    uvicorn reads and sets `disconnected`, `response_complete`, `keep_alive` and `message_event`.
+    `keep_alive` and `response_complete` are uvicorn's names: it looks at them at a stop.
     """
 
-    # The protocol's part: what was asked, and what has come of the body.
+    __slots__ = (
+        "_body",
+        "_expects_continue",
+        "_flow",
+        "_gone",
+        "_head",
+        "_left",
+        "_on_answered",
+        "_own_lines",
+        "_transport",
+        "_waiter",
+        "digests",
+        "headers",
+        "keep_alive",
+        "method",
+        "more_body",
+        "on_leaving",
+        "path",
+        "query",
+        "raw_path",
+        "response_complete",
+        "response_started",
+        "task",
+    )
+
+    # What was asked, as the protocol has read it.
     method: str
     path: str
     raw_path: bytes
     query: bytes
     headers: list[Header]  # names in small letters
-    body: bytearray
-    more_body: bool
     task: "asyncio.Task[None]"  # that answers
 
     def __init__(
@@ -59,14 +82,14 @@ class Client:
         on_answered: Callable[[], None],
     ) -> None:
         self.digests = digests
-        self.body = bytearray()
         self.more_body = True
         self.keep_alive = keep_alive
-        self.disconnected = False
         self.response_started = False
         self.response_complete = False
-        self.message_event = asyncio.Event()
         self.on_leaving: Callable[[], None] | None = None  # called when the client is gone
+        self._body = bytearray()
+        self._gone = False
+        self._waiter: asyncio.Future[None] | None = None
         self._transport = transport
         self._flow = flow
         self._expects_continue = expects_continue
@@ -83,6 +106,30 @@ class Client:
         peer: Any = self._transport.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple) and peer else None
 
+    # ----- what the protocol says -------------------------------------------------------------------------
+
+    def hear(self, part: bytes) -> None:
+        """More of the body; what nobody reads stops the client."""
+        self._body += part
+        if len(self._body) > HIGH_WATER_LIMIT:
+            self._flow.pause_reading()
+        self._wake()
+
+    def heard_all(self) -> None:
+        self.more_body = False
+        self._wake()
+
+    def leave(self) -> None:
+        """Nobody listens any more."""
+        self._gone = True
+        self._wake()
+        if self.on_leaving is not None:
+            self.on_leaving()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
     # ----- the body ---------------------------------------------------------------------------------------
 
     async def part(self) -> bytes:
@@ -90,13 +137,13 @@ class Client:
         if self._expects_continue and not self._transport.is_closing():
             self._transport.write(CONTINUE)
             self._expects_continue = False
-        while self.more_body and not self.body and not self.disconnected and not self.response_complete:
+        while self.more_body and not self._body and not self._gone:
             self._flow.resume_reading()
-            self.message_event.clear()
-            await self.message_event.wait()
-        if self.disconnected or self.response_complete:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self._gone:
             raise ClientGone
-        part, self.body = bytes(self.body), bytearray()
+        part, self._body = bytes(self._body), bytearray()
         return part
 
     async def read(self, declared: bytes | None, limit: int) -> bytes:
@@ -120,7 +167,7 @@ class Client:
     @property
     def has_room(self) -> bool:
         """Whether the client reads as fast as we write; what is written all the same is kept in memory."""
-        return not self._flow.write_paused or self.disconnected
+        return not self._flow.write_paused or self._gone
 
     async def room(self) -> None:
         while not self.has_room:
@@ -153,7 +200,7 @@ class Client:
 
     def write(self, body: bytes) -> None:
         """More of the answer."""
-        if self.disconnected or self.response_complete:
+        if self._gone or self.response_complete:
             return
         if self.method == "HEAD":
             body = b""
@@ -169,7 +216,7 @@ class Client:
 
     def end(self, body: bytes = b"") -> None:
         """The last of it."""
-        if self.disconnected or self.response_complete:
+        if self._gone or self.response_complete:
             return
         if self.method == "HEAD":
             body, self._left = b"", 0
@@ -181,12 +228,11 @@ class Client:
             self._transport.write(self._head + body)
             self._head = b""
         self.response_complete = True
-        self.message_event.set()
         if not self.keep_alive:
             self._transport.close()
         self._on_answered()
 
     def cut(self) -> None:
         """The end of an answer that nobody completes: the client sees that it broke."""
-        if not self.response_complete and not self.disconnected:
+        if not self.response_complete and not self._gone:
             self._transport.close()

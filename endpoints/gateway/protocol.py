@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import httptools
 import orjson
 import structlog
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from endpoints.gateway import errors
@@ -64,9 +63,12 @@ class Protocol(HttpToolsProtocol):
         self._stop_head_timer()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        super().connection_lost(exc)
-        if self.cycle is not None and self.cycle.on_leaving is not None:
-            self.cycle.on_leaving()
+        self.connections.discard(self)
+        self.flow.resume_writing()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.leave()
+        self.transport.close()
+        del self.parser  # it knows us
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -106,9 +108,15 @@ class Protocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
 
-    def on_headers_complete(self) -> None:
-        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
             raise UnknownCoding
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
         self._in_head = False
         self._uncounted = 0
         self._stop_head_timer()
@@ -117,8 +125,11 @@ class Protocol(HttpToolsProtocol):
             raise NoTunnel
         if parser.should_upgrade():
             return  # `_decline` will make another request of it
-        url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
+        raw_path, query = self.url, b""
+        if b"?" in raw_path or b"#" in raw_path or not raw_path.startswith(b"/"):
+            url = httptools.parse_url(raw_path)
+            raw_path, query = url.path, url.query or b""
+        path = raw_path.decode("ascii")
         self.cycle = client = Client(
             self.transport,
             self.flow,
@@ -130,8 +141,8 @@ class Protocol(HttpToolsProtocol):
         )
         client.method = parser.get_method().decode("ascii")
         client.path = unquote(path) if "%" in path else path
-        client.raw_path = url.path
-        client.query = url.query or b""
+        client.raw_path = raw_path
+        client.query = query
         client.headers = self.headers
         client.task = task = self.loop.create_task(self._answer(client))
         task.add_done_callback(self.tasks.discard)
@@ -158,17 +169,13 @@ class Protocol(HttpToolsProtocol):
         client = self.cycle
         if client is None or client.response_complete:
             return
-        client.body += body
-        if len(client.body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        client.message_event.set()
+        client.hear(body)
 
     def on_message_complete(self) -> None:
         self._uncounted = 0
         client = self.cycle
         if client is not None and not client.response_complete:
-            client.more_body = False
-            client.message_event.set()
+            client.heard_all()
         self.flow.resume_reading()  # a large body has stopped it; from now on it tells whether the client is there
 
     def on_response_complete(self) -> None:
@@ -219,8 +226,7 @@ class Protocol(HttpToolsProtocol):
                 client.keep_alive = False
                 return
             # The request that waits for the rest of its body has nobody left to answer.
-            client.disconnected = True
-            client.message_event.set()
+            client.leave()
         body = orjson.dumps(errors.openai_body(refused))
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (refused.status, REASONS[refused.status], len(body)) + body)

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 
 from endpoints.wire import LIMIT_WINDOWS, Limits
 
-REQUESTS_LINES = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %ds\r\n"
-TOKENS_LINES = (
-    b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %ds\r\n"
-)
+LINES = b"x-ratelimit-limit-{0}: %d\r\nx-ratelimit-remaining-{0}: %d\r\nx-ratelimit-reset-{0}: %ds\r\n"
+REQUESTS_LINES = LINES.replace(b"{0}", b"requests")
+TOKENS_LINES = LINES.replace(b"{0}", b"tokens")
 
 # KEYS: the key's hash. ARGV: account, life of a share (ms), requests and tokens counted since the account began,
 # tokens and slots of requests under way, whether a request asks (0, 1) and its tokens, requests and tokens wanted

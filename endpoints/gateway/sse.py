@@ -9,12 +9,13 @@ class TooLong(ValueError):
 
 def _plain(part: bytes) -> list[bytes]:
     """The data of whole events of one line each, as nearly all come; nothing where there is anything else."""
-    if not part.endswith(b"\n\n") or b"\r" in part:
+    if not part.startswith(b"data: ") or not part.endswith(b"\n\n") or b"\r" in part:
         return []
-    events = part[:-2].split(b"\n\n")
-    if part.count(b"\n") != 2 * len(events) or not all(event.startswith(b"data: ") for event in events):
-        return []
-    return [event[6:] for event in events]
+    ends = part.count(b"\n")
+    if ends == 2:  # one event, as most come
+        return [part[6:-2]]
+    events = part[6:-2].split(b"\n\ndata: ")
+    return events if ends == 2 * len(events) else []
 
 
 class Splitter:

@@ -68,6 +68,9 @@ RESPONSES = f"/v1/{PROJECT}/{ENDPOINT}/responses"
 EMBEDDINGS = f"/v1/{PROJECT}/{ENDPOINT}/embeddings"
 
 
+HELD: dict[int, socket.socket] = {}  # ports that nobody else can take, until `serving` uses them
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -77,13 +80,14 @@ def free_port() -> int:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, *, graceful: bool = False) -> AsyncIterator[Gateway]:
     """As `endpoints.gateway.__main__` does it, in this process; its stop takes a while and is left out."""
+    listener = HELD.pop(settings.port)
     async with Gateway.opened(settings) as gateway:
         config = uvicorn.Config(
-            gateway, host=settings.host, port=settings.port, http=Protocol, interface="asgi3", ws="none",
+            gateway, http=Protocol, interface="asgi3", ws="none",
             lifespan="off", access_log=False, log_config=None, proxy_headers=False, timeout_graceful_shutdown=3,
         )  # fmt: skip
         server = Server(config, gateway, settings.stop_seconds)
-        running = asyncio.create_task(server.serve())
+        running = asyncio.create_task(server.serve(sockets=[listener]))
         await eventually_async(lambda: server.started, what="the gateway listens")
         try:
             yield gateway
@@ -104,7 +108,11 @@ def _drop(server: uvicorn.Server) -> None:
 
 
 def settings_for(control: Control, broker_url: str, **changes: object) -> Settings:
-    told: dict[str, object] = {"host": "127.0.0.1", "port": free_port(), "stop_seconds": 0}
+    """For `serving`. The port is ours from here on."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    HELD[port] = listener
+    told: dict[str, object] = {"host": "127.0.0.1", "port": port, "stop_seconds": 0}
     told |= {"broker_url": broker_url, "peppers": [control.pepper], "seals": control.seals}
     return Settings(**(told | changes))
 
