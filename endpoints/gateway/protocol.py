@@ -68,12 +68,12 @@ class Protocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.leave()
         self.transport.close()
-        del self.parser  # it knows us
+        self.cycle = None
+        del self.parser  # both know us: nothing is left to be found by the collector
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._unset_keepalive_if_required()
         self._uncounted += len(data)
         try:
             self.parser.feed_data(data)

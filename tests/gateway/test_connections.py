@@ -169,6 +169,78 @@ async def test_who_waits_in_vain_is_told_and_since_when_is_known(pool, instance)
     connection.release()
 
 
+async def test_a_poured_body_is_all_there_however_it_was_cut(pool, instance):
+    for cut in range(1, len(CHUNKED)):
+        instance.talk = saying(CHUNKED[:cut], CHUNKED[cut:])
+        connection = await asked(pool, instance)
+        taken: list[bytes] = []
+        assert await connection.head() == 200
+        assert not await connection.pour(2, lambda part, taken=taken: taken.append(part) or True)
+        assert b"".join(taken) == b"hello"
+        assert max(map(len, taken)) <= 2
+        connection.release()
+    assert instance.left == 0, "a connection was not used again"
+
+
+async def test_who_has_enough_is_poured_no_more_until_it_asks_again(pool, instance):
+    instance.talk = saying(WHOLE)
+    connection = await asked(pool, instance)
+    taken: list[bytes] = []
+    assert await connection.pour(2, taken.append)
+    assert taken == [b"he"]
+    assert await connection.pour(2, taken.append)
+    assert not await connection.pour(2, lambda part: taken.append(part) or True)
+    assert taken == [b"he", b"ll", b"o"]
+    connection.release()
+
+
+async def test_a_fault_of_who_is_poured_ends_the_pouring_with_it(pool, instance):
+    for talk in (saying(WHOLE), saying(WHOLE[:-3], WHOLE[-3:])):
+        instance.talk = talk
+        connection = await asked(pool, instance)
+        assert await connection.head() == 200
+        with pytest.raises(ZeroDivisionError):
+            await connection.pour(100, lambda part: len(part) / 0)
+        connection.release()
+
+
+async def test_what_came_before_the_break_is_poured_first(pool, instance):
+    instance.talk = saying(WHOLE[:-2], then_close=True)
+    connection = await asked(pool, instance)
+    taken: list[bytes] = []
+    with pytest.raises(Broken):
+        await connection.pour(100, lambda part: taken.append(part) or True)
+    assert b"".join(taken) == b"hel"
+    connection.release()
+
+
+async def test_who_is_poured_nothing_more_is_told_and_since_when_is_known(pool, instance):
+    go_on = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(WHOLE[:-2])
+        await go_on.wait()
+        writer.write(WHOLE[-2:-1])
+        await reader.read()
+
+    instance.talk = talk
+    connection = await asked(pool, instance)
+    taken: list[bytes] = []
+    pouring = asyncio.create_task(connection.pour(100, lambda part: taken.append(part) or True))
+    await eventually_async(lambda: taken and connection.waits_since is not None)
+    before = connection.waits_since
+    go_on.set()
+    await eventually_async(lambda: len(taken) == 2)
+    assert before is not None
+    assert connection.waits_since is not None
+    assert connection.waits_since > before
+    connection.give_up()
+    with pytest.raises(Silent):
+        await pouring
+    assert connection.waits_since is None
+    connection.release()
+
+
 async def test_an_instance_that_is_not_read_is_stopped(pool, instance):
     """What is not read stays with the instance: the kernel's buffers, and a few reads."""
     much = b"x" * 2**20
