@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 from endpoints.gateway import errors
 from endpoints.gateway.affinity import beginnings
@@ -26,7 +27,10 @@ class Opening:
         self._route = route
         self._request_id = request_id
         self._begun: list[Attempt] = []
-        self.turns = asyncio.Semaphore(AT_ONCE)
+
+    @cached_property
+    def turns(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(AT_ONCE)
 
     async def all(self, calls: Sequence[Call]) -> list[Exchange]:
         """The answers in the calls' order: whole ones complete, streams with their first chunk.
