@@ -38,6 +38,8 @@ def main() -> None:
 
 def prepare(endpoints: int) -> world.Places:
     call_command("migrate", verbosity=0)
+    if kept := world.kept():
+        return kept
     found = world.fill(endpoints)
     if connection.vendor == "postgresql":  # does so by itself, but later
         with connection.cursor() as cursor:
