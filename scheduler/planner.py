@@ -28,17 +28,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Code = Literal["no_nodes", "too_wide", "fragmented", "none_free", "quota", "unusable", "held", "behind"]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeView:
+class NodeView(NamedTuple):
     """One node of the generation; `width` and `free` in RDUs, 0 <= free <= width.
 
     `usable` is false for a node that takes nothing now (cordoned, draining, suspect, lost, joining), and
-    `why_not` is that state's word. Its RDUs are not in the pool; reasons tell of them.
+    `why_not` is that state's word. Its RDUs are not in the pool; reasons tell of them. A tuple, because a preview
+    makes thousands.
     """
 
     id: str

@@ -170,7 +170,7 @@ def preview(
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
-    shown = nsmallest(NODES_SHOWN, seen, key=lambda node: (node.id not in lands, node.name))
+    shown = nsmallest(NODES_SHOWN, seen, key=lambda node: (node.name not in lands, node.name))
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
         capacity=capacity(actor, generation),
@@ -233,26 +233,27 @@ def _held_of(endpoint: UUID | None) -> dict[UUID, int]:
 def views(rows: QuerySet[Node], freed: Mapping[UUID, int] | None = None) -> list[planner.NodeView]:
     """Nodes as the planner sees them, in no order; those that take nothing now are there for the reasons' sake.
 
+    To the planner a node's name, which is unique, is its id: to read UUIDs too takes longer than all the rest.
     `freed`: RDUs by node to be taken for free.
     """
-    more = freed or {}
-    found = rows.order_by().values_list("pk", "name", "width", "free", "state")
+    more = _by_name(freed or {})
+    found = rows.order_by().values_list("name", "width", "free", "state")
     return [
-        planner.NodeView(
-            id=str(pk),
-            name=name,
-            width=width,
-            free=free + more.get(pk, 0),
-            usable=state == NodeState.READY,
-            why_not="" if state == NodeState.READY else state,
-        )
-        for pk, name, width, free, state in found
+        planner.NodeView(name, name, width, free + more.get(name, 0), True)
+        if state == NodeState.READY
+        else planner.NodeView(name, name, width, free + more.get(name, 0), False, state)
+        for name, width, free, state in found
     ]
 
 
+def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
+    names = Node.objects.filter(pk__in=freed).values_list("pk", "name") if freed else ()
+    return {name: freed[pk] for pk, name in names}
+
+
 def _in_this_order(rows: QuerySet[Node], shown: Sequence[planner.NodeView]) -> list[Node]:
-    found = {str(node.pk): node for node in rows.filter(pk__in=[node.id for node in shown])}
-    return [found[node.id] for node in shown if node.id in found]
+    found = {node.name: node for node in rows.filter(name__in=[node.name for node in shown])}
+    return [found[node.name] for node in shown if node.name in found]
 
 
 def _waiting_now(generation: str, most: int, without: UUID | None) -> list[planner.Waiting]:
@@ -283,7 +284,7 @@ def pictures(
     held = _holders(rows, without)
     found = []
     for node in rows:
-        numbers = sorted((lands or {}).get(str(node.pk), []))
+        numbers = sorted((lands or {}).get(node.name, []))
         take = len(numbers) * rdus
         cells = []
         for index in range(node.width):
