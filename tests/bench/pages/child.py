@@ -4,6 +4,7 @@ Started by `tests.bench.pages`; prints JSON for it.
 """
 
 import argparse
+import gc
 import json
 import os
 import time
@@ -32,6 +33,7 @@ def main() -> None:
     places = prepare(options.endpoints)
     seconds = time.monotonic() - begun
     pages = [page for page in measure.pages_of(places) if options.only.lower() in page.name.lower()]
+    gc.freeze()  # as the web process does
     figures = measure.measure(pages, options.rounds, explain=options.explain)
     print(json.dumps({"seconds_to_fill": seconds, "figures": [asdict(each) for each in figures]}))
 
