@@ -27,6 +27,13 @@ from studio.tenants.rules import Actor, Facts, share_of
 EVENTS_LOOKED_AT = 500
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
+LISTED = ("project__tenant", "owner", "model_version__model")
+SHOWN = (
+    "name", "created_at", "deleted_at", "generation_id", "general_access", "desired", "instances", "config_version",
+    "project__name", "project__owner", "project__general_access", "project__tenant__name", "owner__username",
+    "model_version__number", "model_version__model__name",
+)  # fmt: skip
+
 
 def facts(actor: Actor, endpoint: Endpoint) -> Facts:
     """A grant on the project holds for what is in it, and its owner counts as an owner."""
@@ -79,10 +86,15 @@ def _seen_by(actor: Actor) -> Q:
     return seen
 
 
+def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """With no more than a line of a list shows and its menu depends on: the rest was half the time of reading it."""
+    return found.select_related(None).select_related(*LISTED).only(*SHOWN)
+
+
 def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
-    """In two steps: a hundred thousand ids are sorted in a third of the time that whole rows take."""
+    """`listed`, in two steps: a hundred thousand ids are sorted in a third of the time that whole rows take."""
     ids: list[UUID] = list(found.values_list("pk", flat=True)[:many])
-    rows = {row.pk: row for row in Endpoint.objects.filter(pk__in=ids).select_related(*WITH)}
+    rows = {row.pk: row for row in listed(Endpoint.objects.filter(pk__in=ids))}
     return [rows[pk] for pk in ids if pk in rows]
 
 

@@ -45,4 +45,6 @@ def moment(at: datetime) -> SafeString:
 def _time(at: datetime, form: str) -> SafeString:
     at = at.astimezone(UTC)
     whole = at.strftime("%d %b, %Y, %H:%M:%S")
-    return format_html('<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), whole, at.strftime(form))
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), whole, at.strftime(form)
+    )
