@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 Code = Literal["no_nodes", "too_wide", "fragmented", "none_free", "quota", "unusable", "held", "behind"]
@@ -232,7 +233,7 @@ class _Pool:
     """The usable nodes, indexed by (width, free)."""
 
     def __init__(self, nodes: Iterable[NodeView], spare_nodes: int) -> None:
-        self.nodes = sorted((node for node in nodes if node.usable), key=lambda node: (node.name, node.id))
+        self.nodes = sorted((node for node in nodes if node.usable), key=attrgetter("name", "id"))
         self.spare_nodes = spare_nodes
         self.free = [node.free for node in self.nodes]
         self.whole = sum(node.free == node.width for node in self.nodes)

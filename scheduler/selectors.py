@@ -252,7 +252,8 @@ def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
 
 
 def _in_this_order(rows: QuerySet[Node], shown: Sequence[planner.NodeView]) -> list[Node]:
-    found = {node.name: node for node in rows.filter(name__in=[node.name for node in shown])}
+    drawn = rows.select_related(None).only("name", "state", "virtual", "width")
+    found = {node.name: node for node in drawn.filter(name__in=[node.name for node in shown])}
     return [found[node.name] for node in shown if node.name in found]
 
 
@@ -339,8 +340,9 @@ def _widest(generations: Iterable[str], freed: Mapping[UUID, int]) -> tuple[dict
     most = Max("free", filter=Q(state=NodeState.READY), default=0)
     found = list(rows.order_by().values_list("generation_id").annotate(most=most, width=Max("width")))
     free = {code: most for code, most, _ in found}
-    for node in rows.filter(pk__in=list(freed), state=NodeState.READY):
-        free[node.generation_id] = max(free[node.generation_id], node.free + freed[node.pk])
+    own = rows.filter(pk__in=list(freed), state=NodeState.READY).order_by()
+    for pk, code, spare in own.values_list("pk", "generation_id", "free"):
+        free[code] = max(free[code], spare + freed[pk])
     return free, {code: width for code, _, width in found}
 
 
