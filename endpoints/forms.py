@@ -42,10 +42,12 @@ class Picker(forms.Select):
         chosen, entries = str(value or ""), []
         for head, inside in self.choices:
             if isinstance(inside, list):
-                group = format_html_join("", "{}", ((self._entry(*each, chosen),) for each in inside))
+                group = format_html_join(
+                    "", "{}", ((self._entry(each, label, chosen),) for each, label in inside)
+                )
                 entries.append(format_html('\n  <optgroup label="{}">{}\n  </optgroup>', head, group))
             else:
-                entries.append(self._entry(head, inside, chosen))
+                entries.append(self._entry(head, str(inside), chosen))
         flat = flatatt(self.build_attrs(self.attrs, attrs))
         inside = format_html_join("", "{}", ((each,) for each in entries))
         return format_html('<select name="{}"{}>{}\n</select>', name, flat, inside)

@@ -72,6 +72,8 @@ def pages_of(places: Places) -> list[Page]:
             Page("Endpoint, Events", person, "endpoint", (endpoint,), {"tab": "events"}),
             Page("Edit endpoint", person, "endpoint-edit", (endpoint,), part=True),
             Page("Delete project", person, "project-delete", (project,), part=True),
+            Page("Notices, the bell's mark", person, "notices-mark", part=True),
+            Page("Notices", person, "notices"),
             Page("Resources", person, "resources"),
         ]  # fmt: skip
     return [
