@@ -239,8 +239,11 @@ class _Pool:
         self.whole = sum(node.free == node.width for node in self.nodes)
         self._number = {node.id: number for number, node in enumerate(self.nodes)}
         self._buckets = {width: [0] * (width + 1) for width in sorted({node.width for node in self.nodes})}
+        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for number, node in enumerate(self.nodes):
-            self._buckets[node.width][node.free] |= 1 << number
+            alike[node.width, node.free].append(number)
+        for (width, free), numbers in alike.items():
+            self._buckets[width][free] = _bits_of(numbers)
         self._holding: defaultdict[str, int] = defaultdict(int)  # endpoint: its nodes, as bits
         self._as_bits: dict[frozenset[str], int] = {}
 
@@ -284,6 +287,14 @@ class _Pool:
         if ids not in self._as_bits:
             self._as_bits[ids] = sum(1 << self._number[each] for each in ids if each in self._number)
         return self._as_bits[ids]
+
+
+def _bits_of(numbers: Sequence[int]) -> int:
+    """One integer with these bits, in ascending order: to set them one by one would copy it each time."""
+    found = bytearray(numbers[-1] // 8 + 1)
+    for number in numbers:
+        found[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(found, "little")
 
 
 def _lowest_bit(bits: int) -> int:

@@ -176,7 +176,8 @@ def preview(
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
-    shown = nsmallest(NODES_SHOWN, seen, key=lambda node: (node.name not in lands, node.name))
+    shown = sorted(lands)[:NODES_SHOWN]
+    shown += nsmallest(NODES_SHOWN - len(shown), (node.name for node in seen if node.name not in lands))
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
         capacity=capacity(actor, generation),
@@ -257,10 +258,10 @@ def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
     return {name: freed[pk] for pk, name in names}
 
 
-def _in_this_order(rows: QuerySet[Node], shown: Sequence[planner.NodeView]) -> list[Node]:
+def _in_this_order(rows: QuerySet[Node], names: Sequence[str]) -> list[Node]:
     drawn = rows.select_related(None).only("name", "state", "virtual", "width")
-    found = {node.name: node for node in drawn.filter(name__in=[node.name for node in shown])}
-    return [found[node.name] for node in shown if node.name in found]
+    found = {node.name: node for node in drawn.filter(name__in=names)}
+    return [found[name] for name in names if name in found]
 
 
 def _waiting_now(generation: str, most: int, without: UUID | None) -> list[planner.Waiting]:
