@@ -83,9 +83,9 @@ class EditForm(EndpointForm):
     def _deployables(self, actor: Actor, app: MLApp | None) -> list[hub.Deployable]:
         """The endpoint's own model stays, whether or not this person could choose it anew."""
         found, own = super()._deployables(actor, app), self.endpoint.model_version.model
-        if any(item.model == own for item in found):
+        if any(item.id == own.pk for item in found):
             return found
-        return [hub.Deployable(own, "This endpoint's model", ""), *found]
+        return [hub.Deployable(own.pk, own.name, own.is_base, "This endpoint's model", ""), *found]
 
     def _options(self) -> list[DeployOption]:
         """The endpoint's own generation stays, whether or not there is a node of it."""

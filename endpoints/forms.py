@@ -13,6 +13,9 @@ from typing import Any
 from zlib import crc32
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from endpoints.specs import Spec
 from scheduler import selectors as scheduler
@@ -28,15 +31,30 @@ PICKS = ("ml_app", "model_checkpoint", "model_version", "rdu_arch")
 
 
 class Picker(forms.Select):
-    """A drop-down in which some entries are shown but cannot be chosen."""
+    """A drop-down in which some entries are shown but cannot be chosen.
+
+    Drawn here: Django's own templates include two more for each entry, and a hub has hundreds.
+    """
 
     closed: frozenset[str] = frozenset()
 
-    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        option = super().create_option(name, value, *args, **kwargs)
-        if str(value) in self.closed:
-            option["attrs"]["disabled"] = True
-        return option
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen, entries = str(value or ""), []
+        for head, inside in self.choices:
+            if isinstance(inside, list):
+                group = format_html_join(
+                    "", "{}", ((self._entry(each, label, chosen),) for each, label in inside)
+                )
+                entries.append(format_html('\n  <optgroup label="{}">{}\n  </optgroup>', head, group))
+            else:
+                entries.append(self._entry(head, str(inside), chosen))
+        flat = flatatt(self.build_attrs(self.attrs, attrs))
+        inside = format_html_join("", "{}", ((each,) for each in entries))
+        return format_html('<select name="{}"{}>{}\n</select>', name, flat, inside)
+
+    def _entry(self, value: str, label: str, chosen: str) -> SafeString:
+        marks = (" selected" if value == chosen else "") + (" disabled" if value in self.closed else "")
+        return format_html('\n  <option value="{}"{}>{}</option>', value, marks, label)
 
 
 def pick(label: str) -> forms.CharField:
@@ -90,12 +108,12 @@ class EndpointForm(forms.Form):
         groups: dict[str, list[tuple[str, str]]] = {}
         refusals: dict[str, str] = {}
         for item in self._deployables(actor, self._offer_apps()):
-            pk = str(item.model.pk)
-            groups.setdefault(item.group, []).append((pk, _model_label(item.model)))
+            pk = str(item.id)
+            groups.setdefault(item.group, []).append((pk, _model_label(item)))
             if item.refusal:
                 refusals[pk] = item.refusal
             elif pk == self._typed("model_checkpoint"):
-                self.model = item.model
+                self.model = hub.whole(item.id)
         choices = [("", "Select a model"), *groups.items(), (FROM_HUB, "Select from Model Hub")]
         self._offer(
             "model_checkpoint", choices, closed=refusals, note=" ".join(dict.fromkeys(refusals.values()))
@@ -264,7 +282,7 @@ def _mark(offer: object) -> str:
     return f"{crc32(repr(offer).encode()):x}"
 
 
-def _model_label(model: Model) -> str:
+def _model_label(model: hub.Deployable) -> str:
     return f"{model.name} (Base model)" if model.is_base else model.name
 
 

@@ -104,7 +104,13 @@ def _miscounted() -> set[UUID]:
 
 
 def _present(endpoint: Endpoint) -> list[Instance]:
-    return list(Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node"))
+    rows = Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node")
+    return list(
+        rows.only(
+            "ordinal", "state", "config_version", "replaces", "reason", "rdus",
+            "node__name", "node__state", "node__intent", "node__width", "node__free", "node__generation",
+        )
+    )  # fmt: skip
 
 
 def _parts(endpoint: Endpoint, rows: Sequence[Instance]) -> list[Part]:

@@ -140,8 +140,8 @@ def homes_of(endpoints: set[UUID]) -> Mapping[UUID, frozenset[str]]:
     """Endpoint → nodes that already hold an instance of it."""
     found: dict[UUID, set[str]] = defaultdict(set)
     rows = Instance.objects.filter(endpoint__in=endpoints, node__isnull=False, state__in=LIVE)
-    for endpoint, node in rows.values_list("endpoint_id", "node_id"):
-        found[endpoint].add(str(node))
+    for endpoint, node in rows.values_list("endpoint_id", "node__name"):
+        found[endpoint].add(node)
     return defaultdict(frozenset, {endpoint: frozenset(nodes) for endpoint, nodes in found.items()})
 
 
@@ -158,19 +158,19 @@ def write_placements(generation: str, fence: int, batch: Sequence[planner.Placem
     Locks in the common order. Raises `FenceLost` when another planner has the lease.
     """
     check_fence(generation, fence)
-    wanted = {UUID(placement.instance): UUID(placement.node) for placement in batch}
+    wanted = {UUID(placement.instance): placement.node for placement in batch}
     endpoints = Instance.objects.filter(pk__in=wanted).values_list("endpoint_id", flat=True)
     list(Endpoint.objects.select_for_update().filter(pk__in=set(endpoints)).order_by("pk").values_list("pk"))
     nodes = {
-        node.pk: node
-        for node in Node.objects.select_for_update().filter(pk__in=set(wanted.values())).order_by("pk")
+        node.name: node
+        for node in Node.objects.select_for_update().filter(name__in=set(wanted.values())).order_by("pk")
     }
     rows = (
         Instance.objects.select_for_update()
         .filter(pk__in=wanted, state=InstanceState.AWAITING)
         .order_by("pk")
     )
-    free = _free_rdus(list(nodes))
+    free = _free_rdus([node.pk for node in nodes.values()])
     now = datetime.now(UTC)
     placed = [row for row in rows if _place(row, nodes[wanted[row.pk]], free, now)]
     touch_nodes([row.node_id for row in placed if row.node_id])

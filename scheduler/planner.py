@@ -28,17 +28,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 Code = Literal["no_nodes", "too_wide", "fragmented", "none_free", "quota", "unusable", "held", "behind"]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeView:
+class NodeView(NamedTuple):
     """One node of the generation; `width` and `free` in RDUs, 0 <= free <= width.
 
     `usable` is false for a node that takes nothing now (cordoned, draining, suspect, lost, joining), and
-    `why_not` is that state's word. Its RDUs are not in the pool; reasons tell of them.
+    `why_not` is that state's word. Its RDUs are not in the pool; reasons tell of them. A tuple, because a preview
+    makes thousands.
     """
 
     id: str
@@ -232,14 +233,17 @@ class _Pool:
     """The usable nodes, indexed by (width, free)."""
 
     def __init__(self, nodes: Iterable[NodeView], spare_nodes: int) -> None:
-        self.nodes = sorted((node for node in nodes if node.usable), key=lambda node: (node.name, node.id))
+        self.nodes = sorted((node for node in nodes if node.usable), key=attrgetter("name", "id"))
         self.spare_nodes = spare_nodes
         self.free = [node.free for node in self.nodes]
         self.whole = sum(node.free == node.width for node in self.nodes)
         self._number = {node.id: number for number, node in enumerate(self.nodes)}
         self._buckets = {width: [0] * (width + 1) for width in sorted({node.width for node in self.nodes})}
+        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for number, node in enumerate(self.nodes):
-            self._buckets[node.width][node.free] |= 1 << number
+            alike[node.width, node.free].append(number)
+        for (width, free), numbers in alike.items():
+            self._buckets[width][free] = _bits_of(numbers)
         self._holding: defaultdict[str, int] = defaultdict(int)  # endpoint: its nodes, as bits
         self._as_bits: dict[frozenset[str], int] = {}
 
@@ -283,6 +287,14 @@ class _Pool:
         if ids not in self._as_bits:
             self._as_bits[ids] = sum(1 << self._number[each] for each in ids if each in self._number)
         return self._as_bits[ids]
+
+
+def _bits_of(numbers: Sequence[int]) -> int:
+    """One integer with these bits, in ascending order: to set them one by one would copy it each time."""
+    found = bytearray(numbers[-1] // 8 + 1)
+    for number in numbers:
+        found[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(found, "little")
 
 
 def _lowest_bit(bits: int) -> int:

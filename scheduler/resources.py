@@ -183,9 +183,8 @@ def moves(actor: Actor, row: NodeRow) -> list[Move]:
     found: list[Move] = []
     for width, group in _by_width(instances):
         nodes = machines.views(others.filter(width__gte=width))
-        names = {node.id: node.name for node in nodes}
         plan = machines.dry_run(nodes, generation, [_replacement(each) for each in group])
-        targets = {each.instance: names[each.node] for each in plan.placements}
+        targets = {each.instance: each.node for each in plan.placements}
         reasons = {each.instance: each.reason.as_json() for each in plan.waits}
         for each in group:
             why = reason_sentence(reasons.get(str(each.pk)), generation)

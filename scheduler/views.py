@@ -8,9 +8,9 @@ from django.conf import settings
 from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse, reverse_lazy
-from django.utils.html import format_html_join
+from django.utils.html import escape
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import trigger_client_event
@@ -29,7 +29,10 @@ from studio.tenants.rules import may, require
 
 METHODS = ["GET", "HEAD", "POST"]
 PAGE = 25
-CELL = '<span class="cell" data-who="{}" data-tone="{}" data-state="{}" title="{}"></span>'
+CELL = '<span class="cell" data-who="{0}" data-tone="{1}" data-state="{2}" title="RDU {4}: {3}"></span>'
+Look = tuple[
+    str, int | str, str, str
+]  # of a cell: who holds it, colour, state of the holder, what a hover says
 TONES = 5  # colours of endpoints; more share them
 
 
@@ -108,17 +111,16 @@ class Row:
     @property
     def cells(self) -> SafeString:
         """Drawn here and not in the template: a page has hundreds of them, and they were half its time."""
-        takers = {index: each for each in self.holders for index in each.held.rdus}
-        cells = (self._cell(index, takers.get(index)) for index in range(self.node.width))
-        return format_html_join("", CELL, cells)
+        looks = dict.fromkeys(range(self.node.width), self._unheld)
+        for each in self.holders:
+            looks |= dict.fromkeys(each.held.rdus, each.look)
+        return mark_safe("".join(CELL.format(*look, index) for index, look in looks.items()))  # noqa: S308
 
-    def _cell(self, index: int, holding: "Holding | None") -> tuple[str, int | str, str, str]:
-        """Who holds it, colour, state of the holder, what a hover says."""
-        if holding:
-            return holding.who, holding.tone, holding.held.state, f"RDU {index}: {holding.says}"
+    @property
+    def _unheld(self) -> Look:
         if self.is_ready:
-            return "free", "", "", f"RDU {index}: free"
-        return "out", "", "", f"RDU {index}: held by nobody; the node is {self.node.state}"
+            return "free", "", "", "free"
+        return "out", "", "", f"held by nobody; the node is {self.node.state}"
 
     @property
     def free(self) -> str:
@@ -149,10 +151,10 @@ class Holding:
         self.window = str(self.WINDOW).replace(str(self.NOBODY), str(known)) if known else ""
 
     @property
-    def says(self) -> str:
-        if not self.holder.endpoint:
-            return f"{self.holder.name}, {self.word}"
-        return f"{self.holder.name}, instance {self.held.ordinal}, {self.word}"
+    def look(self) -> Look:
+        """Of its RDUs; escaped."""
+        number = f", instance {self.held.ordinal}" if self.holder.endpoint else ""
+        return self.who, self.tone, self.held.state, escape(f"{self.holder.name}{number}, {self.word}")
 
 
 class Waits:

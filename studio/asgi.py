@@ -1,5 +1,6 @@
 """The web process: GUI, management REST API and admin, under uvicorn."""
 
+import gc
 import os
 
 from django.core.asgi import get_asgi_application
@@ -9,5 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 application = get_asgi_application()
 
 from endpoints.routing import Publisher  # noqa: E402  after Django is set up
+from studio import urls  # noqa: E402, F401  here and not at the first request
 
+# What is loaded now stays: without this a full collection walks all of it, 0.15 s in the middle of an answer.
+gc.freeze()
 Publisher().start()

@@ -1,5 +1,6 @@
 """Reading usage: the sums of an endpoint over a range, step by step, and for each key."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,13 +82,22 @@ def usage_of(
     )
     if key is not None:
         rows = rows.filter(key=key)
-    points = [(start, Sums()) for start in range_.starts]
+    found: dict[int, list[Any]] = defaultdict(list)
     for start, times, *counts in rows.values_list("start", "times", *COUNTS):
-        points[range_.place(start)][1].add(counts, rules.unpack_times(bytes(times)))
+        found[range_.place(start)].append((bytes(times), counts))
+    points = [(start, _sum_of(found[place])) for place, start in enumerate(range_.starts)]
     total = Sums()
     for _, sums in points:
         total.add_sums(sums)
     return UsageView(range_, total, points, _keys(rows))
+
+
+def _sum_of(rows: list[tuple[bytes, list[int]]]) -> Sums:
+    sums = Sums()
+    if rows:
+        counts = map(sum, zip(*(each for _, each in rows), strict=True))
+        sums.add(counts, rules.sum_times(times for times, _ in rows))
+    return sums
 
 
 def _keys(rows: Any) -> list[tuple[ApiKey, Sums]]:

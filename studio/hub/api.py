@@ -143,7 +143,7 @@ def _model(model: Model, job_type: str | None, number: str | None) -> dict[str, 
 
 
 def _deployable(actor: Actor) -> list[Any]:
-    return [each.model.pk for each in selectors.deployable_models(actor) if not each.refusal]
+    return [each.id for each in selectors.deployable_models(actor) if not each.refusal]
 
 
 def _hyperparams(options: list[DeployOption], job_type: str | None) -> dict[str, dict[str, Any]]:

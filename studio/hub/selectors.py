@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from studio.errors import NotFound, invalid_field
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
@@ -86,17 +86,37 @@ def runtime_for(app: MLApp) -> RuntimeVersion:
 class Deployable:
     """A model as the *Select model* drop-down lists it. `refusal` says why it cannot be chosen."""
 
-    model: Model
+    id: UUID
+    name: str
+    is_base: bool
     group: str  # "My models", "Shared models" or "<Provider> models"
     refusal: str
 
 
 def deployable_models(actor: Actor, app: MLApp | None = None) -> list[Deployable]:
-    """Every model of the ML App (all without one), grouped and in the order of the drop-down."""
-    models = visible(actor).filter(app=app) if app else visible(actor)
-    found = [Deployable(model, _group(actor, model), _refusal(model)) for model in models]
+    """Every model of the ML App (all without one), grouped and in the order of the drop-down.
+
+    One query, and no more of each model than an entry says: there may be hundreds.
+    """
+    own = {"model": OuterRef("pk")}
+    rows = visible(actor).prefetch_related(None).select_related(None).order_by()
+    facts_of = (rows.filter(app=app) if app else rows).values_list(
+        "pk", "name", "is_base", "tenant_id", "owner_id",
+        Exists(ModelVersion.objects.filter(**own)), Exists(DeployOption.objects.filter(**own)),
+    )  # fmt: skip
+    found = [
+        Deployable(
+            pk, name, is_base, _group(actor, tenant, owner), _why_not(name, is_base, versions, options)
+        )
+        for pk, name, is_base, tenant, owner, versions, options in facts_of
+    ]
     order = {"My models": 0, "Shared models": 1}
-    return sorted(found, key=lambda item: (order.get(item.group, 2), item.model.name.lower()))
+    return sorted(found, key=lambda item: (order.get(item.group, 2), item.name.lower(), item.name, item.id))
+
+
+def whole(model: UUID) -> Model:
+    """A model that is offered, with its versions and deploy options."""
+    return Model.objects.select_related("app").prefetch_related("versions", "deploy_options").get(pk=model)
 
 
 def options_of(model: Model) -> list[DeployOption]:
@@ -126,20 +146,22 @@ def apps() -> QuerySet[MLApp]:
     return MLApp.objects.order_by("name")
 
 
-def _group(actor: Actor, model: Model) -> str:
-    if model.is_provided:
+def _group(actor: Actor, tenant: UUID | None, owner: UUID | None) -> str:
+    if tenant is None:
         return f"{settings.PROVIDER} models"
-    return "My models" if model.owner_id == actor.id else "Shared models"
+    return "My models" if owner == actor.id else "Shared models"
 
 
 def _refusal(model: Model) -> str:
-    if model.is_base:
+    return _why_not(model.name, model.is_base, bool(model.versions.all()), bool(model.deploy_options.all()))
+
+
+def _why_not(name: str, is_base: bool, has_versions: bool, has_options: bool) -> str:
+    if is_base:
         return BASE_SENTENCE
-    if not model.versions.all():
-        return f"{model.name} has no version yet."
-    return (
-        "" if model.deploy_options.all() else f"{model.name} lists no RDU generation it can be deployed on."
-    )
+    if not has_versions:
+        return f"{name} has no version yet."
+    return "" if has_options else f"{name} lists no RDU generation it can be deployed on."
 
 
 # ----- the Model Hub's list -------------------------------------------------------------------------------

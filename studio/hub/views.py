@@ -60,7 +60,9 @@ def select(request: htmx.Request, project: UUID) -> HttpResponse:
 def model(request: htmx.Request, model: UUID) -> HttpResponse:
     found = selectors.model_named(request.actor, str(model))
     running = endpoints.visible(request.actor).filter(model_version__model=found)
-    listed, following = page_of(running.order_by("-created_at", "id"), request.GET.get("cursor"), ROWS)
+    listed, following = page_of(
+        endpoints.listed(running.order_by("-created_at", "id")), request.GET.get("cursor"), ROWS
+    )
     context = {
         "model": found,
         "rows": rows_of(request.actor, endpoints.views(listed)),

@@ -77,9 +77,11 @@ def new_project(request: htmx.Request) -> HttpResponse:
 @require_safe
 def project(request: htmx.Request, project: UUID) -> HttpResponse:
     found = selectors.named(request.actor, str(project))
-    listed, following = page_of(endpoints.in_project(request.actor, found), request.GET.get("cursor"), PAGE)
+    there = endpoints.listed(endpoints.in_project(request.actor, found))
+    listed, following = page_of(there, request.GET.get("cursor"), PAGE)
     row = ProjectRow(found, request.actor)
-    gone = list(endpoints.recently_deleted(request.actor, request.now, found)[: SHORT + 1])
+    lately = endpoints.recently_deleted(request.actor, request.now, found)
+    gone = list(endpoints.listed(lately)[: SHORT + 1])
     context = {
         "project": found,
         "row": row,
@@ -162,7 +164,7 @@ def _doomed(actor: Actor, project: Project, now: datetime) -> dict[str, object]:
     count = present.count()
     return {
         "project": project,
-        "rows": rows_of(actor, endpoints.views(present[:SHORT])),
+        "rows": rows_of(actor, endpoints.views(endpoints.listed(present)[:SHORT])),
         "count": count,
         "more": max(0, count - SHORT),
         "deleted": endpoints.recently_deleted(actor, now, project).exists(),

@@ -20,7 +20,7 @@ def demand() -> int:
 
 
 def placements(*rows: Instance, node: Node) -> list[planner.Placement]:
-    return [planner.Placement(str(row.pk), str(node.pk), row.rdus) for row in rows]
+    return [planner.Placement(str(row.pk), node.name, row.rdus) for row in rows]
 
 
 def test_each_instance_gets_rdus_of_its_own_and_the_counter_is_exact(cast):

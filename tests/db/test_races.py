@@ -82,7 +82,7 @@ def test_without_the_lease_the_fence_and_the_counter_still_hold(cast):
     for _ in range(TIMES):
         rows = list(cast.endpoint(instances=2, parameters={"model_parallel_rdus": 2}).rows.all())
         fence = placing._take_lease("SN40L", now())
-        batch = [placing.planner.Placement(str(row.pk), str(node.pk), row.rdus) for row in rows]
+        batch = [placing.planner.Placement(str(row.pk), node.name, row.rdus) for row in rows]
         answers = together(*[lambda f=fence, b=batch: placing.write_placements("SN40L", f, b)] * 2)
         assert sum(answers) == 2
         counters_are_exact()

@@ -1,5 +1,7 @@
 """A PostgreSQL cluster for one run: made in a temporary folder, reached by its Unix socket, gone afterwards.
 
+In a folder that is named it stays, and the next run finds it as it was.
+
 From Python `with cluster() as url: …`; around a command
 `python -m tests.support.postgres -- pytest -m "db or postgres"`, which sees it as `STUDIO_DATABASE_URL`.
 """
@@ -44,11 +46,18 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[str]:
-    """Yields `postgres://postgres@/studio?host=<socket folder>`. Raises LookupError without PostgreSQL."""
+def cluster(keep: Path | None = None) -> Iterator[str]:
+    """Yields `postgres://postgres@/studio?host=<socket folder>`. Raises LookupError without PostgreSQL.
+
+    `keep`: a short path for one that stays.
+    """
     binaries = programs()
     if binaries is None:
         raise LookupError("PostgreSQL is not installed.")
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield from _serve(binaries, keep.absolute())
+        return
     folder = Path(tempfile.mkdtemp(prefix="studio-pg-", dir="/tmp"))  # socket paths have to be short
     try:
         yield from _serve(binaries, folder)
@@ -59,20 +68,22 @@ def cluster() -> Iterator[str]:
 def _serve(binaries: Path, folder: Path) -> Iterator[str]:
     identity = _unprivileged(folder)
     data = folder / "data"
-    make = [
-        binaries / "initdb",
-        "-D",
-        data,
-        "-U",
-        OWNER,
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--no-sync",
-    ]
-    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **identity)
+    is_new = not data.exists()
+    if is_new:
+        make = [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            OWNER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **identity)
     flags = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     with open(folder / "log", "wb") as log:
         server = subprocess.Popen(
@@ -81,7 +92,9 @@ def _serve(binaries: Path, folder: Path) -> Iterator[str]:
         )  # fmt: skip
     try:
         eventually(lambda: _answers(binaries, folder, server), timeout=30, what="PostgreSQL answers")
-        subprocess.run([binaries / "createdb", "-h", folder, "-U", OWNER, "studio"], check=True, cwd=folder)
+        if is_new:
+            create = [binaries / "createdb", "-h", folder, "-U", OWNER, "studio"]
+            subprocess.run(create, check=True, cwd=folder)
         yield f"postgres://{OWNER}@/studio?host={folder}"
     finally:
         server.send_signal(signal.SIGINT)  # "fast": ends what is connected

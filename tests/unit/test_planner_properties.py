@@ -73,7 +73,7 @@ def after(nodes: Sequence[NodeView], result: Plan) -> list[NodeView]:
     taken: Counter[str] = Counter()
     for each in result.placements:
         taken[each.node] += each.rdus
-    return [replace(node, free=node.free - taken[node.id]) for node in nodes]
+    return [node._replace(free=node.free - taken[node.id]) for node in nodes]
 
 
 def used_after(tenant: str, queue: Sequence[Waiting], result: Plan, policy: Policy) -> int:
@@ -280,7 +280,7 @@ class LivingFleet(RuleBasedStateMachine):
 
     @rule(node=nodes, word=st.sampled_from(("", *WORDS)))
     def change_state(self, node: str, word: str) -> None:
-        self.fleet[node] = replace(self.fleet[node], usable=not word, why_not=word)
+        self.fleet[node] = self.fleet[node]._replace(usable=not word, why_not=word)
 
     @rule(node=consumes(nodes))
     def remove_node(self, node: str) -> None:
@@ -309,7 +309,7 @@ class LivingFleet(RuleBasedStateMachine):
     def leave(self, chance) -> None:
         if self.placed:
             node, one = self.placed.pop(chance.choice(sorted(self.placed)))
-            self.fleet[node] = replace(self.fleet[node], free=self.fleet[node].free + one.rdus)
+            self.fleet[node] = self.fleet[node]._replace(free=self.fleet[node].free + one.rdus)
 
     @rule(maximum=st.none() | st.integers(0, 40), spare_nodes=st.integers(0, 1))
     def plan_and_carry_out(self, maximum: int | None, spare_nodes: int) -> None:

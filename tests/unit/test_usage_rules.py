@@ -188,6 +188,19 @@ def test_a_row_is_sound_and_its_times_come_back_as_they_were(row: wire.Row) -> N
 
 
 @settings(max_examples=examples(100))
+@given(st.lists(rows(), max_size=5))
+def test_the_times_of_many_rows_are_their_sum(given_rows: list[wire.Row]) -> None:
+    found = rules.sum_times(map(rules.pack_times, given_rows))
+    for name in rules.TIMES:
+        whole = wire.Times()
+        for row in given_rows:
+            whole.add(getattr(row, name))
+        sums = found.get(name, wire.Times())
+        assert (sums.count, sums.buckets) == (whole.count, whole.buckets)
+        assert sums.total == pytest.approx(whole.total)
+
+
+@settings(max_examples=examples(100))
 @given(st.lists(rows(), max_size=8), st.sampled_from(rules.SPANS))
 def test_sums_lose_nothing_change_no_row_and_come_in_one_order(given_rows: list[wire.Row], span: int) -> None:
     before = [rules.pack_times(row) for row in given_rows]

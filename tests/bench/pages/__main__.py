@@ -40,6 +40,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database", choices=["sqlite", "postgres"], default=_best_database())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="pages with this in their name")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for the filled databases, which the next run uses again"
+    )
     parser.add_argument("--explain", action="store_true", help="queries that took long, to standard error")
     parser.add_argument("--json", action="store_true", help="all figures, for programs")
     return parser.parse_args()
@@ -56,7 +59,7 @@ def _best_database() -> str:
 def _sized(size: int, options: argparse.Namespace) -> Sized:
     words = ["--endpoints", str(size), "--rounds", str(options.rounds), "--only", options.only]
     words += ["--explain"] if options.explain else []
-    with _database(options.database, size) as url:
+    with _database(options.database, size, options.keep) as url:
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.pages.child", *words], cwd=ROOT,
             env={**os.environ, "STUDIO_DATABASE_URL": url}, stdout=subprocess.PIPE, check=True,
@@ -65,14 +68,16 @@ def _sized(size: int, options: argparse.Namespace) -> Sized:
 
 
 @contextlib.contextmanager
-def _database(kind: str, size: int) -> Iterator[str]:
+def _database(kind: str, size: int, keep: Path | None) -> Iterator[str]:
     if kind == "postgres":
-        with postgres.cluster() as url:
+        with postgres.cluster(keep / f"pages-{size}" if keep else None) as url:
             yield url
     else:
-        file = Path(os.environ["STUDIO_DATA_DIR"]) / f"pages-{size}.sqlite3"
+        file = (keep or Path(os.environ["STUDIO_DATA_DIR"])).absolute() / f"pages-{size}.sqlite3"
+        file.parent.mkdir(parents=True, exist_ok=True)
         yield f"sqlite:///{file}"
-        file.unlink()
+        if not keep:
+            file.unlink()
 
 
 if __name__ == "__main__":

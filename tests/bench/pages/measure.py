@@ -32,13 +32,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Figure:
-    """In milliseconds: `warm` and `cold` with and without what is kept for two seconds; `cpu` of the former, the
-    database's included, which other work on the machine does not lengthen."""
+    """In milliseconds: `warm` and `cold` with and without what is kept for two seconds, `least` the shortest of the
+    former; `cpu` of the former, the database's included."""
 
     page: str
     person: str
     queries: int
     warm: float
+    least: float
     cold: float
     cpu: float
     bytes: int
@@ -71,6 +72,8 @@ def pages_of(places: Places) -> list[Page]:
             Page("Endpoint, Events", person, "endpoint", (endpoint,), {"tab": "events"}),
             Page("Edit endpoint", person, "endpoint-edit", (endpoint,), part=True),
             Page("Delete project", person, "project-delete", (project,), part=True),
+            Page("Notices, the bell's mark", person, "notices-mark", part=True),
+            Page("Notices", person, "notices"),
             Page("Resources", person, "resources"),
         ]  # fmt: skip
     return [
@@ -80,9 +83,38 @@ def pages_of(places: Places) -> list[Page]:
     ]
 
 
-def measure(pages: Sequence[Page], rounds: int, *, explain: bool = False) -> list[Figure]:
+@dataclass
+class Times:
+    """What the rounds gave of a page, in seconds."""
+
+    queries: int
+    bytes: int
+    warm: list[float] = field(default_factory=list)
+    cold: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+def measure(pages: Sequence[Page], rounds: int, *, explain: bool = False) -> tuple[list[Figure], list[float]]:
+    """The figures, and what a fixed piece of work took in each round: a machine's speed changes with its neighbours.
+
+    Round after round over all pages, so that a slow minute is not one page's.
+    """
     clients = {name: _signed_in(name) for name in {page.person for page in pages}}
-    return [_figure(page, clients[page.person], rounds, explain) for page in pages]
+    times = [_first(page, clients[page.person], explain) for page in pages]
+    yardstick = []
+    for _ in range(rounds):
+        yardstick.append(_yardstick())
+        for page, found in zip(pages, times, strict=True):
+            _round(page, clients[page.person], found)
+    return [_figure(page, found) for page, found in zip(pages, times, strict=True)], yardstick
+
+
+def _yardstick() -> float:
+    """Milliseconds of some work of the kind that pages are made of: calls, strings, dicts."""
+    begun = time.perf_counter()
+    for _ in range(20):
+        "".join(map(str, {number: str(number) for number in range(5_000)}.values()))
+    return 1000 * (time.perf_counter() - begun)
 
 
 def _signed_in(person: str) -> Client:
@@ -91,22 +123,28 @@ def _signed_in(person: str) -> Client:
     return client
 
 
-def _figure(page: Page, client: Client, rounds: int, explain: bool) -> Figure:
+def _first(page: Page, client: Client, explain: bool) -> Times:
     cache.clear()
     with CaptureQueriesContext(connection) as captured:
         size = _ask(page, client)
         queries = list(captured.captured_queries)  # the next request begins a new list
     if explain:
         _explain(page, queries)
-    cold, warm, cpu = [], [], []
-    for _ in range(rounds):
-        cache.clear()
-        cold.append(_timed(page, client)[0])
-        seconds, busy = _timed(page, client)
-        warm.append(seconds)
-        cpu.append(busy)
-    medians = (1000 * statistics.median(column) for column in (warm, cold, cpu))
-    return Figure(page.name, page.person, len(queries), *medians, size)
+    return Times(len(queries), size)
+
+
+def _round(page: Page, client: Client, found: Times) -> None:
+    cache.clear()
+    found.cold.append(_timed(page, client)[0])
+    seconds, busy = _timed(page, client)
+    found.warm.append(seconds)
+    found.cpu.append(busy)
+
+
+def _figure(page: Page, found: Times) -> Figure:
+    warm, cold, cpu = (1000 * statistics.median(column) for column in (found.warm, found.cold, found.cpu))
+    least = 1000 * min(found.warm)
+    return Figure(page.name, page.person, found.queries, warm, least, cold, cpu, found.bytes)
 
 
 def _timed(page: Page, client: Client) -> tuple[float, float]:

@@ -144,5 +144,5 @@ class _Replay:
             del self.homes[endpoint]
 
     def _change(self, node: str, rdus: int) -> None:
-        self.nodes[node] = replace(self.nodes[node], free=self.nodes[node].free + rdus)
+        self.nodes[node] = self.nodes[node]._replace(free=self.nodes[node].free + rdus)
         self.free += rdus
