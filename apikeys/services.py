@@ -62,7 +62,7 @@ def add_key(
     wanted = read_terms(_given(limits, expires_at, experts), terms, now)
     made = ApiKey.objects.filter(pk=token).first() if token else None
     if made and _is_the_same(made, actor, endpoint, {"description": description, **wanted}):
-        return made, seal.Secret(keyring.open_value(made.sealed, "api key"))
+        return made, show_key(actor=actor, key=made, facts=facts, now=now)
     own_id = {"pk": token} if token and not made else {}
     key, value = _mint(actor, endpoint, description, now, **wanted, **own_id)
     _record(actor, "add key", key, endpoint, facts, _changes(wanted))
