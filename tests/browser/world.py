@@ -15,6 +15,7 @@ from studio.tenants.models import Membership, Tenant, User
 from studio.tenants.rules import STUDIO, Actor
 from studio.tenants.selectors import actor_of
 from studio.tenants.services import create_tenant, create_user, set_powers
+from tests.support import rows
 
 PASSWORD = "correct-horse-battery"
 NOW = datetime(2026, 11, 7, 9, 30, tzinfo=UTC)
@@ -34,24 +35,8 @@ class World:
     """The cast: olga OrgAdmin, tina TenantAdmin, owen owner, mila same tenant, oskar other tenant, otto operator."""
 
     def __init__(self) -> None:
-        self.tenants = {
-            name: create_tenant(actor=STUDIO, name=name, now=NOW) for name in ("default", "research")
-        }
-        for name, tenant, role in (
-            ("olga", "default", "member"),
-            ("tina", "default", "tenant_admin"),
-            ("owen", "default", "member"),
-            ("mila", "default", "member"),
-            ("oskar", "research", "member"),
-            ("otto", "default", "member"),
-        ):
-            self._person(name, self.tenants[tenant], role)
-        set_powers(user=self.user("olga"), org_admin=True, operator=False)
-        set_powers(user=self.user("otto"), org_admin=False, operator=True)
-        self._models()
-        for name, generation in (("sn40l-1", "SN40L"), ("sn40l-2", "SN40L"), ("sn30-1", "SN30")):
-            add_node(actor=STUDIO, name=name, generation=generation, width=8, virtual=True, now=NOW)
-        Node.objects.update(state="ready")
+        rows.put("world", self._make)
+        self.tenants = {tenant.name: tenant for tenant in Tenant.objects.select_related("organization")}
 
     def user(self, name: str) -> User:
         return User.objects.get(username=name)
@@ -117,6 +102,24 @@ class World:
         gone = self.live("gone", arch="SN30")
         delete_endpoint(actor=self.actor("owen"), endpoint=gone, now=NOW + timedelta(hours=2))
         return crowded
+
+    def _make(self) -> None:
+        tenants = {name: create_tenant(actor=STUDIO, name=name, now=NOW) for name in ("default", "research")}
+        for name, tenant, role in (
+            ("olga", "default", "member"),
+            ("tina", "default", "tenant_admin"),
+            ("owen", "default", "member"),
+            ("mila", "default", "member"),
+            ("oskar", "research", "member"),
+            ("otto", "default", "member"),
+        ):
+            self._person(name, tenants[tenant], role)
+        set_powers(user=self.user("olga"), org_admin=True, operator=False)
+        set_powers(user=self.user("otto"), org_admin=False, operator=True)
+        self._models()
+        for name, generation in (("sn40l-1", "SN40L"), ("sn40l-2", "SN40L"), ("sn30-1", "SN30")):
+            add_node(actor=STUDIO, name=name, generation=generation, width=8, virtual=True, now=NOW)
+        Node.objects.update(state="ready")
 
     def _person(self, name: str, tenant: Tenant, role: str) -> None:
         create_user(
