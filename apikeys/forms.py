@@ -1,5 +1,6 @@
 """What people type about an API key. The rules behind it are the service's, whose refusals name the same fields."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ class LimitsForm(forms.Form):
 
 
 class NewKeyForm(LimitsForm):
-    """The Add new API key box."""
+    """The Add new API key box. `token` is the id of the key to be: pressed twice, the button adds one."""
 
     description = forms.CharField(
         label="Add description",
@@ -79,6 +80,7 @@ class NewKeyForm(LimitsForm):
             }
         ),
     )
+    token = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)
 
 
 def _initial(key: ApiKey) -> dict[str, Any]:

@@ -48,15 +48,23 @@ def add_key(
     limits: Mapping[str, object] | None = None,
     expires_at: object = None,
     experts: object = None,
+    token: uuid.UUID | None = None,
     now: datetime,
 ) -> tuple[ApiKey, seal.Secret]:
-    """A key and its value. Raises `Invalid` with each fault at its field."""
+    """A key and its value. Raises `Invalid` with each fault at its field.
+
+    `token`: its id to be. The same sent twice is added once and answered twice; the primary key holds that.
+    """
     require(actor, "key.manage", facts, thing="endpoint")
     endpoint = _locked(endpoint.pk)
     description = clean_text("description", description, MOST_DESCRIPTION)
     terms = Terms(names=endpoint.model_version.model.names)
     wanted = read_terms(_given(limits, expires_at, experts), terms, now)
-    key, value = _mint(actor, endpoint, description, now, **wanted)
+    made = ApiKey.objects.filter(pk=token).first() if token else None
+    if made and _is_the_same(made, actor, endpoint, {"description": description, **wanted}):
+        return made, show_key(actor=actor, key=made, facts=facts, now=now)
+    own_id = {"pk": token} if token and not made else {}
+    key, value = _mint(actor, endpoint, description, now, **wanted, **own_id)
     _record(actor, "add key", key, endpoint, facts, _changes(wanted))
     routing.touch([endpoint.pk])
     return key, value
@@ -210,6 +218,13 @@ def _changes(wanted: Mapping[str, object], key: ApiKey | None = None) -> dict[st
 
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _is_the_same(key: ApiKey, actor: Actor, endpoint: Endpoint, wanted: Mapping[str, object]) -> bool:
+    """The key that the same form has added already, and that still works."""
+    if key.revoked_at or (key.endpoint_id, key.owner_id) != (endpoint.pk, actor.id or endpoint.owner_id):
+        return False
+    return all(getattr(key, name) == value for name, value in wanted.items())
 
 
 def _locked(endpoint: uuid.UUID) -> Endpoint:

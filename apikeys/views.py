@@ -76,6 +76,7 @@ def new(request: htmx.Request, endpoint: UUID) -> HttpResponse:
             facts=facts,
             description=form.cleaned_data["description"],
             **form.terms(),
+            token=form.cleaned_data["token"],
             now=request.now,
         )
         return "The API key was added."

@@ -10,8 +10,9 @@ from endpoints.models import Endpoint
 from endpoints.specs import Edit
 from scheduler.models import Instance
 from scheduler.placing import place_pending
+from studio.hub.models import DeployOption, Model, ModelVersion
 from tests.browser.looks import Looks, on_both_screens
-from tests.browser.world import NOW, PASSWORD
+from tests.browser.world import NOW, PARALLEL, PASSWORD
 
 
 @pytest.fixture
@@ -79,6 +80,24 @@ def test_edit_an_endpoint_from_the_endpoints_table(site, endpoint):
     page.get_by_role("button", name="Edit endpoint").click()
     expect(page.get_by_role("row", name="hello Updating Help 1 of 1 SN30")).to_be_visible()
     expect(page.get_by_role("button", name="Actions for hello")).to_be_focused()
+
+
+def test_edit_an_endpoint_to_a_different_model(site, endpoint):
+    """It brings its recommended generation, and the endpoints table shows both."""
+    other = Model.objects.create(
+        name="Chatter", app=Model.objects.get(name="Help").app, publisher="SambaNova"
+    )
+    ModelVersion.objects.create(model=other, number=1, path="Chatter/1")
+    DeployOption.objects.create(model=other, generation_id="SN30", rank=0, params=[PARALLEL])
+    page = site.page("owen", at=table(endpoint))
+    open_menu(page, "Edit")
+    page.get_by_label("Select Model").select_option(label="Chatter")
+    expect(page.get_by_label("RDU generation").locator("option:checked")).to_have_text("SN30 · recommended")
+    expect(page.get_by_label("Version").locator("option:checked")).to_have_text("1")
+    expect(page.locator("#part-statement")).to_contain_text("SN30: 8 in total")
+    page.get_by_role("button", name="Edit endpoint").click()
+    expect(page.get_by_text("Endpoint hello was edited and sent to the queue.")).to_be_visible()
+    expect(page.get_by_role("row", name="hello Updating Chatter")).to_contain_text("SN30")
 
 
 def test_stop_an_endpoint(site, endpoint):

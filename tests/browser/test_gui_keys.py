@@ -142,6 +142,29 @@ def test_the_same_without_javascript(site, window):
     expect(row.locator(".badge")).to_have_text("Revoked")
 
 
+def test_add_pressed_once_more_adds_one_key_without_javascript(site, window):
+    """The first press is heard, but its answer never shows; nothing on the page knows of it."""
+    page = site.page("owen", at=window, java_script_enabled=False)
+    page.get_by_role("link", name="Add new").click()
+    page.get_by_label("Add description").fill("shop")
+    sent: list[str] = []
+
+    def hear_and_show_nothing(route):
+        if route.request.method == "POST":
+            sent.append(route.request.url)
+            if len(sent) == 1:
+                route.fetch(max_redirects=0)
+                return route.fulfill(status=204)
+        return route.continue_()
+
+    page.route("**/keys/new/", hear_and_show_nothing)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("The API key was added.").first).to_be_visible()
+    expect(page.get_by_role("row", name="shop")).to_have_count(1)
+    assert len(sent) == 2
+
+
 @pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.looks

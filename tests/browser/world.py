@@ -1,8 +1,11 @@
 """A small platform in rows: people, machines, models, endpoints in every state. No process stands behind it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from uuid import UUID
 
+from endpoints import selectors
 from endpoints.models import Endpoint
 from endpoints.services import Spec, create_endpoint, delete_endpoint, stop_endpoint
 from scheduler.models import Instance, Node
@@ -15,6 +18,7 @@ from studio.tenants.models import Membership, Tenant, User
 from studio.tenants.rules import STUDIO, Actor
 from studio.tenants.selectors import actor_of
 from studio.tenants.services import create_tenant, create_user, set_powers
+from tests.support import rows
 
 PASSWORD = "correct-horse-battery"
 NOW = datetime(2026, 11, 7, 9, 30, tzinfo=UTC)
@@ -34,24 +38,8 @@ class World:
     """The cast: olga OrgAdmin, tina TenantAdmin, owen owner, mila same tenant, oskar other tenant, otto operator."""
 
     def __init__(self) -> None:
-        self.tenants = {
-            name: create_tenant(actor=STUDIO, name=name, now=NOW) for name in ("default", "research")
-        }
-        for name, tenant, role in (
-            ("olga", "default", "member"),
-            ("tina", "default", "tenant_admin"),
-            ("owen", "default", "member"),
-            ("mila", "default", "member"),
-            ("oskar", "research", "member"),
-            ("otto", "default", "member"),
-        ):
-            self._person(name, self.tenants[tenant], role)
-        set_powers(user=self.user("olga"), org_admin=True, operator=False)
-        set_powers(user=self.user("otto"), org_admin=False, operator=True)
-        self._models()
-        for name, generation in (("sn40l-1", "SN40L"), ("sn40l-2", "SN40L"), ("sn30-1", "SN30")):
-            add_node(actor=STUDIO, name=name, generation=generation, width=8, virtual=True, now=NOW)
-        Node.objects.update(state="ready")
+        rows.put("world", self._make)
+        self.tenants = {tenant.name: tenant for tenant in Tenant.objects.select_related("organization")}
 
     def user(self, name: str) -> User:
         return User.objects.get(username=name)
@@ -61,13 +49,7 @@ class World:
 
     @cached_property
     def project(self) -> Project:
-        return create_project(
-            actor=self.actor("owen"),
-            tenant=self.tenants["default"],
-            name="demo",
-            description="For trying",
-            now=NOW,
-        )
+        return Project.objects.get(pk=rows.put("demo", self._make_project))
 
     def endpoint(
         self, name: str = "hello", *, instances: int = 1, rdus: int = 1, arch: str = "SN40L"
@@ -84,14 +66,10 @@ class World:
         return create_endpoint(actor=self.actor("owen"), project=self.project, spec=spec, now=NOW)
 
     def placed(self, name: str = "hello", **wish: int | str) -> Endpoint:
-        endpoint = self.endpoint(name, **wish)  # type: ignore[arg-type]
-        place_pending(endpoint.generation_id)
-        return endpoint
+        return self._put("placed", name, wish, lambda: self._make_placed(name, wish))
 
     def live(self, name: str = "hello", **wish: int | str) -> Endpoint:
-        endpoint = self.placed(name, **wish)
-        Instance.objects.filter(endpoint=endpoint, state="placed").update(state="ready", state_since=NOW)
-        return endpoint
+        return self._put("live", name, wish, lambda: self._make_live(name, wish))
 
     def everything(self) -> Endpoint:
         """An endpoint in each state, the Live one with instances that wait."""
@@ -117,6 +95,49 @@ class World:
         gone = self.live("gone", arch="SN30")
         delete_endpoint(actor=self.actor("owen"), endpoint=gone, now=NOW + timedelta(hours=2))
         return crowded
+
+    def _make(self) -> None:
+        tenants = {name: create_tenant(actor=STUDIO, name=name, now=NOW) for name in ("default", "research")}
+        for name, tenant, role in (
+            ("olga", "default", "member"),
+            ("tina", "default", "tenant_admin"),
+            ("owen", "default", "member"),
+            ("mila", "default", "member"),
+            ("oskar", "research", "member"),
+            ("otto", "default", "member"),
+        ):
+            self._person(name, tenants[tenant], role)
+        set_powers(user=self.user("olga"), org_admin=True, operator=False)
+        set_powers(user=self.user("otto"), org_admin=False, operator=True)
+        self._models()
+        for name, generation in (("sn40l-1", "SN40L"), ("sn40l-2", "SN40L"), ("sn30-1", "SN30")):
+            add_node(actor=STUDIO, name=name, generation=generation, width=8, virtual=True, now=NOW)
+        Node.objects.update(state="ready")
+
+    def _make_project(self) -> UUID:
+        project = create_project(
+            actor=self.actor("owen"),
+            tenant=self.tenants["default"],
+            name="demo",
+            description="For trying",
+            now=NOW,
+        )
+        return project.pk
+
+    def _put(self, state: str, name: str, wish: dict[str, int | str], make: Callable[[], UUID]) -> Endpoint:
+        assert self.project  # it stands there first
+        pk = rows.put(f"{name}, {state}: {wish}", make)
+        return Endpoint.objects.select_related(*selectors.WITH).get(pk=pk)
+
+    def _make_placed(self, name: str, wish: dict[str, int | str]) -> UUID:
+        endpoint = self.endpoint(name, **wish)  # type: ignore[arg-type]
+        place_pending(endpoint.generation_id)
+        return endpoint.pk
+
+    def _make_live(self, name: str, wish: dict[str, int | str]) -> UUID:
+        pk = self._make_placed(name, wish)
+        Instance.objects.filter(endpoint=pk, state="placed").update(state="ready", state_since=NOW)
+        return pk
 
     def _person(self, name: str, tenant: Tenant, role: str) -> None:
         create_user(

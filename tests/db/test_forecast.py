@@ -108,7 +108,7 @@ EDITS = st.fixed_dictionaries(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @hypothesis.settings(
-    max_examples=examples(6),
+    max_examples=examples(6, at_most=60),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
 )

@@ -1,5 +1,6 @@
 """Endpoint API keys: added, described, revoked for good, shown and counted; the First Key's rules."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -26,12 +27,13 @@ class Keys:
         self.endpoint.project.refresh_from_db()
         return selectors.facts(getattr(self.cast, name), self.endpoint)
 
-    def add(self, by: str = "owen", description: str = "for the shop"):
+    def add(self, by: str = "owen", description: str = "for the shop", **more: object):
         return services.add_key(
             actor=getattr(self.cast, by),
             endpoint=self.endpoint,
             facts=self.facts(by),
             description=description,
+            **more,
             now=NOW,
         )
 
@@ -62,6 +64,34 @@ def test_a_key_is_kept_as_a_digest_and_a_sealed_value(keys):
     assert keys.show(key)[key.pk].reveal() == value.reveal()
     assert services.key_named(keys.endpoint, value.reveal()) == key
     assert services.key_named(keys.endpoint, str(key.pk)) == key
+
+
+def test_the_same_form_sent_twice_adds_one_key_and_is_answered_twice(keys):
+    token = uuid.uuid4()
+    terms = {"limits": {"parallel": 2}, "expires_at": NOW + timedelta(days=1), "experts": ["Help"]}
+    answers = [keys.add(token=token, **terms) for _ in range(2)]
+    assert [(key.pk, value.reveal()) for key, value in answers] == 2 * [(token, answers[0][1].reveal())]
+    verbs = Event.objects.filter(changes__key=str(token)).order_by("id").values_list("verb", flat=True)
+    assert list(verbs) == ["add key", "show key"], "the second answer shows the value once more"
+    assert ApiKey.objects.filter(is_first=False).count() == 1
+
+
+def test_a_form_that_says_something_else_adds_a_key_of_its_own(keys, cast):
+    """Its token is no key to what somebody else has made, nor to what is revoked."""
+    token = uuid.uuid4()
+    first, value = keys.add(token=token)
+    keys.add(token=token, description="for the till")
+    keys.add(token=token, limits={"parallel": 2})
+    keys.add(token=token, by="olga")
+    keys.revoke(first)
+    keys.add(token=token)
+    rows = ApiKey.objects.filter(is_first=False)
+    assert (rows.count(), rows.filter(pk=token).count()) == (5, 1)
+    elsewhere = Keys(cast)
+    other, others_value = elsewhere.add(token=token)
+    assert other.endpoint == elsewhere.endpoint
+    assert other.pk != token
+    assert others_value.reveal() != value.reveal()
 
 
 def test_revoked_is_final(keys):

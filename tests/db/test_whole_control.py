@@ -28,7 +28,7 @@ from tests.support.control import Control, arrows_checked
 from tests.support.effort import examples
 from tests.support.fleet import Agent, agent_of
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "0")) or examples(10)
+EXAMPLES = int(os.environ.get("EXAMPLES", "0")) or examples(10, at_most=100)
 ROUNDS = 80  # sweeps in which everything must have settled
 QUIET = 4  # sweeps in which nothing moves, then nothing will
 NUMBERS = st.integers(0, 20)

@@ -90,16 +90,17 @@ def events(*, chat: bool, words: list[str] = WORDS) -> list[dict[str, Any]]:
     return [*first, *told, chunk(None, chat=chat, finish="stop"), counted]
 
 
-def vector(text: Any) -> list[float]:
+def vector(text: Any, last: float = -1.25) -> list[float]:
     """What `embed` answers for a text, or for its tokens."""
-    return [float(len(text)), 0.5, -1.25]
+    return [float(len(text)), 0.5, last]
 
 
-async def embed(seen: Seen, out: Out) -> None:
-    """An embedding for each input, in an order of its own."""
+async def embed(seen: Seen, out: Out, last: float = -1.25) -> None:
+    """An embedding for each input, in an order of its own; `last` is the last number in each."""
     said = seen.body["input"]
     inputs = said if isinstance(said, list) and not isinstance(said[0], int) else [said]
-    data = [{"object": "embedding", "index": at, "embedding": vector(text)} for at, text in enumerate(inputs)]
+    vectors = [vector(text, last) for text in inputs]
+    data = [{"object": "embedding", "index": at, "embedding": one} for at, one in enumerate(vectors)]
     usage = {"prompt_tokens": 2 * len(inputs), "total_tokens": 2 * len(inputs)}
     await out.json({"object": "list", "model": "served", "data": data[::-1], "usage": usage})
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from zlib import crc32
 
 import orjson
 from hypothesis import strategies as st
@@ -47,14 +48,19 @@ def routes(control: Control, instances: Sequence[fake.Instance], deadline: int =
     return [*made, Route(endpoint=DELETED, project=PROJECT, version=1, deleted=True)]
 
 
+def number_of(request_id: str) -> float:
+    """What stands last in each embedding that is made for this request; one that 32 bits hold exactly."""
+    return float(crc32(request_id.encode()) >> 8)
+
+
 def says_who_asked(name: str) -> fake.Behaviour:
-    """Answers with the endpoint's name and the id of the request in every word."""
+    """Answers with the endpoint's name and the id of the request in every word, or its number in every embedding."""
 
     async def behave(seen: fake.Seen, out: fake.Out) -> None:
         word = f"said-of-{name} to {seen.headers['x-request-id']};"
         chat = seen.path.endswith("chat/completions")
         if seen.path.endswith("/embeddings"):
-            await fake.embed(seen, out)
+            await fake.embed(seen, out, number_of(seen.headers["x-request-id"]))
         elif seen.body.get("stream"):
             await fake.streams(*fake.events(chat=chat, words=[word, word]), "[DONE]")(seen, out)
         else:
@@ -68,6 +74,7 @@ def says_who_asked(name: str) -> fake.Behaviour:
 # --- where to ---------------------------------------------------------------------------------------------
 
 TAILS = {
+    "models": "models",
     "chat": "chat/completions",
     "completions": "completions",
     "embeddings": "embeddings",
@@ -234,6 +241,22 @@ def requests(draw, form: str) -> Request:
     return Request(
         form, method, content, frozenset(carried), raw.request(method, target, [*headers, framing], body)
     )
+
+
+@st.composite
+def lookups(draw) -> Request:
+    """A look at the models of an endpoint or at one of them, with whatever keys; names of others are not asked for."""
+    name = draw(st.sampled_from([*NAMES]))
+    endpoint = draw(st.sampled_from([NAMES[name]] * 3 + ENDPOINTS))
+    path = draw(st.sampled_from(paths_of("models", endpoint)))
+    path += draw(
+        st.sampled_from(
+            ["", "", "/", "/Help", "/expert", f"/name-of-{name}", "/gpt-4", "/Help/../", "?key=x"]
+        )
+    )
+    method = draw(st.sampled_from(["GET"] * 6 + ["POST", *METHODS]))
+    headers, carried = draw(keys(name))
+    return Request("models", method, b"", frozenset(carried), raw.request(method, path, headers))
 
 
 @st.composite

@@ -1,9 +1,11 @@
 """Whatever is sent to a running gateway: an answer in time, in the documented shape, with nobody else's data in it."""
 
 import asyncio
+import base64
 import json
 import logging
 import re
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +93,14 @@ async def test_any_requests_at_once_get_their_own_answers(target, form, data):
         check(one, listener.answers[0])
 
 
+@CALM
+@given(asked=st.lists(fuzzed.lookups(), min_size=1, max_size=3))
+async def test_any_look_at_models_finds_those_of_the_keys_endpoint(target, asked):
+    heard = await asyncio.gather(*(raw.ask(target.port, one.raw, bodiless=one.bodiless) for one in asked))
+    for one, listener in zip(asked, heard, strict=True):
+        check(one, listener.answers[0])
+
+
 def check(asked: Request, answer: Answer) -> None:
     assert answer.complete
     assert answer.status == 200 or answer.status in openapi.FAILURES
@@ -103,7 +113,7 @@ def check(asked: Request, answer: Answer) -> None:
     elif answer.headers["content-type"] in STREAMED:
         last_of(asked, answer.body.decode())
     else:
-        is_whole(asked, answer.json())
+        is_whole(asked, answer)
 
 
 def holds_nothing_of_others(asked: Request, answer: Answer) -> None:
@@ -133,13 +143,39 @@ def ids_of(body: Any) -> list[str]:
     return [str(index if item.get("id") is None else item["id"]) for index, item in enumerate(items)]
 
 
-def is_whole(asked: Request, told: Any) -> None:
-    if asked.form == "v2":
+def is_whole(asked: Request, answer: Answer) -> None:
+    told = answer.json()
+    own = fuzzed.number_of(answer.headers["x-request-id"])
+    assert {vector[-1] for vector in vectors_of(asked, told)} <= {own}
+    if asked.form == "models":
+        assert all(one["object"] == "model" for one in told.get("data", [told]))
+    elif asked.form == "v2":
         is_v2(told, ids_of(json.loads(asked.content)))
     elif asked.form == "embeddings":
         are_embeddings(told, len(calls.inputs(json.loads(asked.content)["input"])))
     else:
         WELL_FORMED[kind_of(asked)](told)
+
+
+def vectors_of(asked: Request, told: Any) -> list[list[float]]:
+    """Every embedding in an answer."""
+    match kind_of(asked):
+        case "v1" | "v1 chat":
+            found = told["predictions"]
+        case "v2":
+            found = [item["value"] for item in told["items"]]
+        case "nlp":
+            found = told["data"]
+        case "embeddings":
+            packed = [one["embedding"] for one in told["data"]]
+            return [unpacked(one) if isinstance(one, str) else one for one in packed]
+        case _:
+            return []
+    return [one for one in found if isinstance(one, list)]
+
+
+def unpacked(text: str) -> list[float]:
+    return [number for (number,) in struct.iter_unpack("<f", base64.b64decode(text))]
 
 
 def last_of(asked: Request, text: str) -> None:

@@ -24,6 +24,7 @@ from studio.projects.models import Project
 from studio.tenants.models import Membership, Organization, Tenant, User
 from studio.tenants.rules import Actor
 from studio.tenants.selectors import actor_of
+from tests.support import rows
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 TOKEN = "the-join-token"
@@ -153,6 +154,14 @@ def make_model(app: MLApp, name: str, *, versions: int, **facts: Any) -> Model:
 
 
 def make_cast() -> Cast:
+    rows.put("cast", _make_cast)
+    users = {user.username: user for user in User.objects.select_related("default_tenant")}
+    tenants = {tenant.name: tenant for tenant in Tenant.objects.select_related("organization")}
+    demo = Project.objects.select_related("tenant", "owner").get(name="demo")
+    return Cast(users, tenants, demo, Model.objects.select_related("app").get(name="Help"))
+
+
+def _make_cast() -> None:
     organization = Organization.objects.create(name="Studio")
     tenants = {
         name: Tenant.objects.create(organization=organization, name=name) for name in ("default", "research")
@@ -167,8 +176,8 @@ def make_cast() -> Cast:
             is_superuser=is_operator,
         )
         Membership.objects.create(user=users[name], tenant=tenants[tenant], role=role)
-    demo = Project.objects.create(tenant=tenants["default"], owner=users["owen"], name="demo")
-    return Cast(users, tenants, demo, make_hub())
+    Project.objects.create(tenant=tenants["default"], owner=users["owen"], name="demo")
+    make_hub()
 
 
 def view_of(endpoint: Endpoint) -> selectors.EndpointView:

@@ -95,6 +95,19 @@ def test_only_models_of_the_same_ml_app_are_offered(owen, endpoint, other):
     assert "Sentiment" not in text
 
 
+def test_another_model_is_chosen_in_the_drop_down_alone(owen, endpoint, other):
+    """The document gives the Model Hub's window to Create only; the drop-down has every model an edit can choose."""
+    page = owen.get("endpoint-edit", endpoint)
+    inside = page.html.partition('name="model_checkpoint"')[2].partition("</select>")[0]
+    assert re.findall(r'<optgroup label="([^"]+)"', inside) == ["SambaNova models"]
+    assert re.findall(r"<option[^>]*>([^<]+)<", inside) == ["Chatter", "Help", "Tiny-Base (Base model)"]
+    assert re.findall(r"<option[^>]*disabled[^>]*>([^<]+)<", inside) == ["Tiny-Base (Base model)"]
+    assert "Model Hub" not in page.text
+    typed = held(page) | {"model_checkpoint": "hub"}
+    assert owen.post("endpoint-edit", endpoint, part=True, **typed).fault("model_checkpoint")
+    assert fresh(endpoint).model_version.model.name == "Help"
+
+
 def test_a_description_restarts_nothing(owen, endpoint):
     typed = held(owen.get("endpoint-edit", endpoint)) | {"description": "For the team\r\nand its guests"}
     assert "Nothing restarts." in owen.post("endpoint-edit-preview", endpoint, part=True, **typed).text

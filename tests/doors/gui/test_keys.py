@@ -125,6 +125,28 @@ def test_add_new_with_limits(owen, endpoint):
     assert f"{key.expires_at:%Y-%m-%dT%H:%M}" == "2030-12-31T18:00"
 
 
+@pytest.mark.parametrize("part", [True, False])
+def test_a_box_sent_twice_adds_one_key_and_is_answered_twice(owen, endpoint, part):
+    sent = typed(owen.get("key-new", endpoint, part=part), description="shop", parallel="2", experts=["Help"])
+    answers = [owen.post("key-new", endpoint, part=part, **sent) for _ in range(2)]
+    assert [answer.status for answer in answers] == 2 * [204 if part else 302]
+    assert str(ApiKey.objects.get(is_first=False).pk) == sent["token"]
+    assert "The API key was added." in (
+        answers[1].headers["HX-Trigger"] if part else owen.get("endpoint", endpoint).text
+    )
+
+
+def test_each_box_adds_a_key_of_its_own(owen, endpoint):
+    for _ in range(2):
+        owen.post("key-new", endpoint, **typed(owen.get("key-new", endpoint), description="shop"))
+    assert ApiKey.objects.filter(description="shop").count() == 2
+
+
+def test_a_box_with_a_fault_keeps_its_token(owen, endpoint):
+    sent = typed(owen.get("key-new", endpoint), parallel="none")
+    assert typed(owen.post("key-new", endpoint, **sent))["token"] == sent["token"]
+
+
 def test_faults_stand_at_their_fields_and_what_was_typed_stays(owen, endpoint):
     wrong = {
         "description": "x" * 121,
