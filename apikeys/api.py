@@ -13,6 +13,7 @@ from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from studio.json_api import ApiRequest, Body, answers, moment
 from studio.projects import selectors as projects
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import may
 
 router = Router(tags=["API keys"])
@@ -91,8 +92,12 @@ def list_api_keys(request: ApiRequest, endpoint: str, project: str | None = None
 
 
 @router.post(
-    "/endpoints/{endpoint}/apikeys", response=answers(KeyOut), summary="Add an API key to an endpoint"
+    "/endpoints/{endpoint}/apikeys",
+    response=answers(KeyOut),
+    summary="Add an API key to an endpoint",
+    openapi_extra=REPEATABLE,
 )
+@may_repeat
 def add_api_key(
     request: ApiRequest, endpoint: str, body: NewKey, project: str | None = None
 ) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from studio.errors import invalid_field
 from studio.hub import selectors as hub
 from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
 from studio.projects import selectors as projects
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor
 
 router = Router(tags=["endpoints"])
@@ -168,7 +169,10 @@ def list_endpoints(
     }
 
 
-@router.post("/endpoints", response=answers(EndpointOut), summary="Create an endpoint")
+@router.post(
+    "/endpoints", response=answers(EndpointOut), summary="Create an endpoint", openapi_extra=REPEATABLE
+)
+@may_repeat
 def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
     """Returns at once; `status` then tells how far it is. `warnings` says what will have to wait for RDUs."""
     actor = request.auth

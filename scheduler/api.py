@@ -14,6 +14,7 @@ from scheduler.rules import join_command
 from studio import env
 from studio.errors import Refusal
 from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor, may, require
 
 router = Router(tags=["nodes"])
@@ -88,7 +89,8 @@ def list_nodes(
     return {"nodes": [_node(request.auth, row) for row in rows], "next": following}
 
 
-@router.post("/nodes", response=answers(NewNodeOut), summary="Add a node")
+@router.post("/nodes", response=answers(NewNodeOut), summary="Add a node", openapi_extra=REPEATABLE)
+@may_repeat
 def add_node(request: ApiRequest, body: NewNode) -> dict[str, Any]:
     """`join` has the command that starts the node's agent, and the token it reads; it is shown this once."""
     try:

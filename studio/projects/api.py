@@ -9,6 +9,7 @@ from endpoints import services as wishes
 from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
 from studio.projects import selectors, services
 from studio.projects.models import Project
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.selectors import active_tenant
 
 router = Router(tags=["projects"])
@@ -65,7 +66,8 @@ def list_projects(
     return {"projects": [_project(row) for row in found], "next": following}
 
 
-@router.post("/projects", response=answers(ProjectOut), summary="Create a project")
+@router.post("/projects", response=answers(ProjectOut), summary="Create a project", openapi_extra=REPEATABLE)
+@may_repeat
 def create_project(request: ApiRequest, body: NewProject) -> dict[str, Any]:
     project = services.create_project(
         actor=request.auth,
