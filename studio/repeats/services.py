@@ -33,6 +33,7 @@ def once(
     for it at the unique row: it hears the first one's answer, or does it itself where that one was refused.
     Raises `KeyUsed` where the fingerprint is another.
     """
+    assert actor.id is not None, "whoever sends requests is somebody"
     facts = {"fingerprint": fingerprint, "created_at": now}
     row, is_new = Answered.objects.get_or_create(user_id=actor.id, key=key, defaults=facts)
     if is_new:
