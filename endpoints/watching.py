@@ -210,7 +210,7 @@ class Watch:
         said = json.dumps(state)
         if said != self.said:
             self.said = said
-            yield _frame("endpoint", said)
+            yield _frame("endpoint", said, self.event)
 
 
 async def _stream(watch: Watch) -> AsyncIterator[str]:

@@ -10,7 +10,9 @@ from typing import TextIO
 import typer
 
 from snapi.commands import apikey, apps, config, endpoint, model, node, project, tenant
+from snapi.commands import completion as completion_command
 from snapi.commands.version import version
+from snapi.completion import VARIABLE
 from snapi.errors import SnapiError
 from snapi.output import fail
 
@@ -39,6 +41,7 @@ app = typer.Typer(
     },
 )
 app.command(epilog="\b\nExample:\n  snapi version")(version)
+app.command(epilog=completion_command.EPILOG)(completion_command.completion)
 app.add_typer(config.app, name="config")
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(apps.app, name="app")
@@ -52,8 +55,10 @@ app.add_typer(node.app, name="node")
 def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         _never_choke(stream)
+    if VARIABLE in os.environ:
+        _prepare_completion()
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="snapi", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read us has enough; the interpreter's own last flush must not complain about it.
@@ -74,6 +79,13 @@ def main() -> int:
         typer.echo(f"snapi failed: {error!r}; with SNAPI_DEBUG=1 it shows where.", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _prepare_completion() -> None:
+    """The shell asks what fits; typer answers when it knows the shells, which it otherwise need not."""
+    from typer.completion import completion_init  # noqa: PLC0415
+
+    completion_init()
 
 
 def _never_choke(stream: TextIO) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from snapi import config
+from snapi import completion, config
 from snapi.client import Client
 from snapi.errors import WrongUsage
 from snapi.options import ArchOption, JsonOption
@@ -23,7 +23,12 @@ COLUMNS = [
     ("Virtual", 7),
     ("Held by", 30),
 ]
-NodeOption = Annotated[str, typer.Option("--node", "-n", metavar="NAME|ID", help="The node, by name or id.")]
+NodeOption = Annotated[
+    str,
+    typer.Option(
+        "--node", "-n", metavar="NAME|ID", help="The node, by name or id.", autocompletion=completion.nodes
+    ),
+]
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi node list --arch SN40L")
