@@ -14,6 +14,7 @@ from endpoints.rules import STATUSES, status_in_json
 from endpoints.selectors import EndpointView, InstanceView
 from endpoints.shapes import (
     Changes,
+    EditPlanOut,
     EndpointOut,
     Endpoints,
     Hyperparams,
@@ -26,6 +27,7 @@ from endpoints.specs import Edit, Plan, Spec, read_spec
 from scheduler import selectors as machines
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
+from studio.hub.models import ModelVersion
 from studio.json_api import PAGE, ApiRequest, moment, page
 from studio.json_docs import changes, creates, looks
 from studio.projects import selectors as projects
@@ -92,7 +94,7 @@ def plan_endpoint(request: ApiRequest, body: Wish) -> dict[str, Any]:
     """Where each instance would land now, and what would wait and why. Nothing is changed."""
     projects.named(request.auth, body.project)
     plan = read_spec(request.auth, _spec(request.auth, body))
-    return _plan(plan, _preview(request.auth, plan))
+    return _plan(plan.version, plan.option.generation_id, _preview(request.auth, plan))
 
 
 @router.get("/endpoints/{endpoint}", response=looks(EndpointOut), summary="An endpoint")
@@ -109,20 +111,27 @@ def update_endpoint(
 
     `warnings` says what will have to wait for RDUs.
     """
-    edit = Edit(
-        description=body.description,
-        model=body.model_checkpoint,
-        model_version=body.model_version,
-        arch=body.rdu_arch,
-        instances=body.instances,
-        parameters=None if body.hyperparams is None else _parameters(body.hyperparams),
-        spec_version=body.spec_version,
-    )
     found = _named(request.auth, endpoint, project)
+    edit = _edit(body)
     prospect = services.foresee_edit(actor=request.auth, endpoint=found, edit=edit)
     warnings = _warnings(services.preview_edit(actor=request.auth, prospect=prospect))
     changed = services.update_endpoint(actor=request.auth, endpoint=found, edit=edit, now=request.now)
     return masked(selectors.view(changed), request.now) | {"warnings": warnings}
+
+
+@router.post(
+    "/endpoints/{endpoint}/plan", response=looks(EditPlanOut), summary="Plan a change without making it"
+)
+def plan_change(
+    request: ApiRequest, endpoint: str, body: Changes, project: str | None = None
+) -> dict[str, Any]:
+    """How a change would be applied: what goes on, begins and ends, where it lands, what would wait."""
+    found = _named(request.auth, endpoint, project)
+    prospect = services.foresee_edit(actor=request.auth, endpoint=found, edit=_edit(body))
+    preview = services.preview_edit(actor=request.auth, prospect=prospect)
+    after, forecast = prospect.after, prospect.forecast
+    counts = {name: getattr(forecast, name) for name in ("effect", "sentence", "kept", "opens", "ends")}
+    return _plan(after.model_version, after.generation_id, preview) | counts
 
 
 @router.post("/endpoints/{endpoint}/stop", response=changes(EndpointOut), summary="Stop an endpoint")
@@ -185,6 +194,18 @@ def _spec(actor: Actor, wish: Wish, name: str = "", description: str = "") -> Sp
         arch=wish.rdu_arch or "",
         instances=wish.instances,
         parameters=_parameters(wish.hyperparams or {}),
+    )
+
+
+def _edit(body: Changes) -> Edit:
+    return Edit(
+        description=body.description,
+        model=body.model_checkpoint,
+        model_version=body.model_version,
+        arch=body.rdu_arch,
+        instances=body.instances,
+        parameters=None if body.hyperparams is None else _parameters(body.hyperparams),
+        spec_version=body.spec_version,
     )
 
 
@@ -275,12 +296,12 @@ def _preview(actor: Actor, plan: Plan) -> machines.Preview:
     )
 
 
-def _plan(plan: Plan, preview: machines.Preview) -> dict[str, Any]:
+def _plan(version: ModelVersion, arch: str, preview: machines.Preview) -> dict[str, Any]:
     landings = [(number, node.name) for node in preview.nodes for number in node.lands]
     return {
-        "model_name": plan.model.name,
-        "model_version": str(plan.version.number),
-        "arch": plan.option.generation_id,
+        "model_name": version.model.name,
+        "model_version": str(version.number),
+        "arch": arch,
         "rdus_per_instance": preview.rdus,
         "rdus_required": preview.rdus_in_all,
         "rdus_total": preview.capacity.total,

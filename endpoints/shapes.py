@@ -145,3 +145,16 @@ class PlanOut(Schema):
     placed: list[Lands]
     waiting: list[Waits]
     warnings: list[str]
+
+
+class EditPlanOut(PlanOut):
+    """How a change would be applied, as things stand now."""
+
+    effect: str = Field(
+        examples=["rolls"],
+        description="nothing, later, starts, stops, untouched, more, fewer, replaces, rolls, in turn, gap or waits.",
+    )
+    sentence: str = Field(description="The same for people.")
+    kept: int = Field(description="Instances that go on as they are.")
+    opens: int = Field(description="Instances that begin.")
+    ends: int = Field(description="Instances that end.")

@@ -102,6 +102,10 @@ class Client:
     def update_endpoint(self, endpoint: str, changes: Json, *, project: str | None = None) -> Json:
         return self._call("PATCH", "endpoints", endpoint, query={"project": project}, body=changes)
 
+    def plan_change(self, endpoint: str, changes: Json, *, project: str | None = None) -> Json:
+        """How `update_endpoint` would be applied now; nothing is changed."""
+        return self._call("POST", "endpoints", endpoint, "plan", query={"project": project}, body=changes)
+
     def stop_endpoint(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._call("POST", "endpoints", endpoint, "stop", query={"project": project})
 

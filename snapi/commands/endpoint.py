@@ -147,6 +147,9 @@ def update(
     ] = None,
     model_version: ModelVersionOption = None,
     hyperparams: HyperparamsOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", help="Only show how it would be applied; nothing is changed.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Change an endpoint; what is not named stays."""
@@ -161,8 +164,12 @@ def update(
     if not changes:
         raise WrongUsage("Nothing to change; see snapi endpoint update --help.")
     with Client(config.load()) as client:
-        answer = client.update_endpoint(endpoint, changes, project=project)
+        change = client.plan_change if dry_run else client.update_endpoint
+        answer = change(endpoint, changes, project=project)
     _show_warnings(answer)
+    if dry_run:
+        show(answer, json_output, pages.change_text(answer))
+        return
     show(answer, json_output, f"Endpoint {_name(answer, endpoint)} successfully updated.")
 
 

@@ -125,3 +125,12 @@ def test_plan_shows_where_instances_land_and_why_others_wait(studio: FakeStudio,
     assert "| sn40l-1 " in result.out
     assert "| 3 RDUs are free in sn40l-2. " in result.out
     assert "warning" in result.err
+
+
+def test_update_with_plan_only_shows_how(studio: FakeStudio, run: Run) -> None:
+    told = answers.PLAN | {"effect": "more", "sentence": "1 more starts.", "kept": 1, "opens": 1, "ends": 0}
+    studio.answer("POST", "/api/endpoints/hav2/plan", told)
+    result = run("endpoint", "update", "-e", "hav2", "-i", "2", "--plan")
+    assert "How : 1 more starts.\nInstances that go on : 1\n" in result.out
+    assert "| sn40l-1 " in result.out
+    assert [asked.method for asked in studio.asked] == ["POST"]

@@ -238,6 +238,7 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/projects/{project}",
         "/api/endpoints",
         "/api/endpoints/{endpoint}",
+        "/api/endpoints/{endpoint}/plan",
         "/api/endpoints/{endpoint}/instances",
         "/api/endpoints/{endpoint}/events",
         "/api/endpoints/{endpoint}/watch",
