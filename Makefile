@@ -45,7 +45,7 @@ FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.p
   tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py
 FUZZERS := .venv-fuzz/.installed
 
-fuzz: $(DEV) $(FUZZERS) ## the property tests with twenty times as many examples, and schemathesis over all predictions
+fuzz: $(DEV) $(FUZZERS) ## the property tests with twenty times as many examples, and schemathesis over predictions and management
 	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 --show-capture no $(FUZZED)
 	$(VENV)/bin/python -m tests.fuzz
 
