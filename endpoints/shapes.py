@@ -40,7 +40,7 @@ class Wish(Body):
 
 
 class NewEndpoint(Wish):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     endpoint_name: str = Field(
         examples=["hello"],
@@ -52,9 +52,7 @@ class NewEndpoint(Wish):
 class Changes(Body):
     """What is to change; what is absent stays."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"instances": 3, "spec_version": 1}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"instances": 3, "spec_version": 1}]})
 
     description: str | None = Field(None, description="Up to 500 characters.")
     model_checkpoint: str | None = Field(None, description="Name or id of a model.")

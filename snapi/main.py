@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 cannot reach, 4 not signed in.
 """
 
+import contextlib
 import os
 import sys
 from typing import TextIO
@@ -60,9 +61,8 @@ def main() -> int:
     try:
         code = app(prog_name="snapi", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read us has enough; the interpreter's own last flush must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read us has enough
+        _give_up_output()
         return 1
     except SnapiError as error:
         fail(error, as_json="--json" in sys.argv)
@@ -72,13 +72,23 @@ def main() -> int:
         return error.exit_code
     except typer.Abort:
         return 130
+    except OSError as error:  # a full disk behind standard output
+        _give_up_output()
+        typer.echo(f"The output cannot be written: {error.strerror or error}.", err=True)
+        return 1
     except Exception as error:
-        # An answer of another version, a full disk behind stdout, a mistake of ours.
+        # An answer of another version, a mistake of ours.
         if os.environ.get("SNAPI_DEBUG"):
             raise
         typer.echo(f"snapi failed: {error!r}; with SNAPI_DEBUG=1 it shows where.", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _give_up_output() -> None:
+    """The interpreter's own last flush must not complain about what could not be written."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_completion() -> None:

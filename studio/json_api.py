@@ -54,9 +54,9 @@ class ApiRequest(HttpRequest):
 
 
 class Body(Schema):
-    """The base of what clients send: a misspelled field is refused, not ignored."""
+    """The base of what clients send: a misspelled field is refused, not ignored, and `false` is no 0."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 # ----- who asks -------------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def test_another_version_names_it(rest: Rest, hello: dict[str, Any]) -> None:
 
 
 def test_what_the_change_would_be_refused_for_refuses_its_plan(rest: Rest, hello: dict[str, Any]) -> None:
-    assert list(error_of(rest.owen.post(PATH, {"instances": -1}))[2]) == ["instances"]
+    for wrong in (-1, False, 1.5, "many", [1]):
+        assert list(error_of(rest.owen.post(PATH, {"instances": wrong}))[2]) == ["instances"]
     assert list(error_of(rest.owen.post(PATH, {"model_version": "9"}))[2]) == ["model_version"]
     for who in ("mila", "oskar", "otto"):
         assert error_of(getattr(rest, who).post(PATH, {"instances": 2}))[0] == 404
