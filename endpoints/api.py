@@ -54,9 +54,10 @@ def list_endpoints(
     cursor: str | None = None,
     limit: int = PAGE,
 ) -> dict[str, Any]:
-    """Endpoints of the active tenant that you can see, or of one project, newest first. Keys are masked.
+    """Endpoints of the active tenant that you can see, or of one project, newest first.
 
-    With `deleted`: those that were deleted in the last 24 hours and can be restored.
+    Keys are masked; of each endpoint the First Key and the ten newest. With `deleted`: those that were deleted in the
+    last 24 hours and can be restored.
     """
     actor = request.auth
     rows = _listed(request, project, deleted)
@@ -68,9 +69,12 @@ def list_endpoints(
         rows = rows.filter(model_version__model=hub.model_named(actor, model))
     if status is not None:
         rows = selectors.with_status(rows).filter(status_word=_status_word(status))  # type: ignore[misc]
-    found, following = page(rows.prefetch_related("api_keys__owner"), cursor, limit)
+    # Ids and dates first: a hundred thousand whole rows would be sorted in three times as long.
+    narrow = rows.select_related(None).only("id", "created_at", "deleted_at")
+    found, following = page(narrow, cursor, limit)
+    views = selectors.views(selectors.listed(found), whole=True)
     return {
-        "endpoints": [masked(view, request.now) for view in selectors.views(found, whole=True)],
+        "endpoints": [masked(view, request.now) for view in views],
         "next": following,
     }
 
@@ -237,8 +241,10 @@ def _with_keys(request: ApiRequest, endpoint: Endpoint) -> dict[str, Any]:
 
 
 def masked(view: EndpointView, now: datetime) -> dict[str, Any]:
-    """The endpoint with its keys masked."""
-    keys = sorted(view.endpoint.api_keys.all(), key=lambda key: (key.is_first, -key.created_at.timestamp()))
+    """The endpoint with its keys masked: those that a list brought along, or all."""
+    found = getattr(view.endpoint, "listed_keys", None)
+    keys = list(view.endpoint.api_keys.all()) if found is None else found
+    keys.sort(key=lambda key: (key.is_first, -key.created_at.timestamp()))
     return _endpoint(view, [key_json(key, now) for key in keys])
 
 
