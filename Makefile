@@ -34,6 +34,7 @@ bench: $(DEV) ## figures as ratios within one run; TRACE=<folder of *-nodes.csv,
 	$(VENV)/bin/python -m tests.bench.gateway --seconds 1 --rounds 2
 	$(VENV)/bin/python -m tests.bench.pages
 	$(VENV)/bin/python -m tests.bench.pages.lighthouse
+	$(VENV)/bin/python -m tests.bench.rest
 	@for nodes in $(wildcard $(TRACE)/*-nodes.csv); do \
 	  $(VENV)/bin/python -m tests.bench.placement $$nodes $${nodes%-nodes.csv}-requests.csv --scale 1.5; done
 
@@ -42,10 +43,10 @@ clients: $(DEV) ## other people's clients, each in an environment of its own, ag
 	$(VENV)/bin/pytest -m clients --show-capture no tests/clients $(ONLY:%=--only %)
 
 FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.py tests/db/test_forecast.py tests/gateway/test_params.py \
-  tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py
+  tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py tests/snapi/test_fuzz_arguments.py
 FUZZERS := .venv-fuzz/.installed
 
-fuzz: $(DEV) $(FUZZERS) ## the property tests with up to twenty times as many examples, and schemathesis over all predictions
+fuzz: $(DEV) $(FUZZERS) ## the property tests with up to twenty times as many examples, and schemathesis over predictions and management
 	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 --show-capture no $(FUZZED)
 	$(VENV)/bin/python -m tests.fuzz
 

@@ -11,8 +11,10 @@ from apikeys.models import ApiKey
 from apikeys.rules import LIMITS, MOST_LIMIT, masked, status, status_in_json
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
-from studio.json_api import ApiRequest, Body, answers, moment
+from studio.json_api import ApiRequest, Body, moment
+from studio.json_docs import changes, creates, looks
 from studio.projects import selectors as projects
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import may
 
 router = Router(tags=["API keys"])
@@ -82,17 +84,19 @@ class Keys(Schema):
     next: str | None
 
 
-@router.get(
-    "/endpoints/{endpoint}/apikeys", response=answers(Keys), summary="List the API keys of an endpoint"
-)
+@router.get("/endpoints/{endpoint}/apikeys", response=looks(Keys), summary="List the API keys of an endpoint")
 def list_api_keys(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
     """Newest first, the First Key last. Whoever may not see values gets them masked."""
     return {"api_keys": keys_json(request, _endpoint(request, endpoint, project)), "next": None}
 
 
 @router.post(
-    "/endpoints/{endpoint}/apikeys", response=answers(KeyOut), summary="Add an API key to an endpoint"
+    "/endpoints/{endpoint}/apikeys",
+    response=creates(KeyOut),
+    summary="Add an API key to an endpoint",
+    openapi_extra=REPEATABLE,
 )
+@may_repeat
 def add_api_key(
     request: ApiRequest, endpoint: str, body: NewKey, project: str | None = None
 ) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def add_api_key(
     return key_json(key, request.now, value.reveal())
 
 
-@router.get("/endpoints/{endpoint}/apikeys/{apikey}", response=answers(KeyOut), summary="An API key")
+@router.get("/endpoints/{endpoint}/apikeys/{apikey}", response=looks(KeyOut), summary="An API key")
 def api_key_info(
     request: ApiRequest, endpoint: str, apikey: str, project: str | None = None
 ) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def api_key_info(
     return _keys_json(request, key.endpoint, [key])[0]
 
 
-@router.patch("/endpoints/{endpoint}/apikeys/{apikey}", response=answers(KeyOut), summary="Change an API key")
+@router.patch("/endpoints/{endpoint}/apikeys/{apikey}", response=changes(KeyOut), summary="Change an API key")
 def change_api_key(
     request: ApiRequest, endpoint: str, apikey: str, body: KeyChanges, project: str | None = None
 ) -> dict[str, Any]:
@@ -136,7 +140,7 @@ def change_api_key(
 
 
 @router.post(
-    "/endpoints/{endpoint}/apikeys/{apikey}/revoke", response=answers(KeyOut), summary="Revoke an API key"
+    "/endpoints/{endpoint}/apikeys/{apikey}/revoke", response=changes(KeyOut), summary="Revoke an API key"
 )
 def revoke_api_key(
     request: ApiRequest, endpoint: str, apikey: str, project: str | None = None

@@ -8,7 +8,19 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.lookups import IsNull
 
 from apikeys.models import ApiKey
@@ -25,6 +37,7 @@ from studio.projects.models import Project
 from studio.tenants.rules import Actor, Facts, share_of
 
 EVENTS_LOOKED_AT = 500
+LISTED_KEYS = 10  # an endpoint may have thousands
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
 LISTED = ("project__tenant", "owner", "model_version__model")
@@ -96,6 +109,15 @@ def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
     ids: list[UUID] = list(found.values_list("pk", flat=True)[:many])
     rows = {row.pk: row for row in listed(Endpoint.objects.filter(pk__in=ids))}
     return [rows[pk] for pk in ids if pk in rows]
+
+
+def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
+    """The same rows whole, with the First Key and the newest API keys of each as `listed_keys`."""
+    keys = ApiKey.objects.select_related("owner").order_by("-is_first", "-created_at", "id")
+    some = Prefetch("api_keys", queryset=keys[: LISTED_KEYS + 1], to_attr="listed_keys")
+    rows = Endpoint.objects.filter(pk__in=[each.pk for each in found]).select_related(*WITH)
+    by_id = {row.pk: row for row in rows.prefetch_related(some)}
+    return [by_id[each.pk] for each in found if each.pk in by_id]
 
 
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:

@@ -8,6 +8,7 @@ from celery import shared_task
 from endpoints import rollouts, services
 from scheduler.listening import claim_sweep
 from studio import enqueue
+from studio.repeats.services import forget_answered
 
 
 @shared_task(name="endpoints.tasks.converge")
@@ -28,3 +29,4 @@ def forget_deleted() -> None:
     now = datetime.now(UTC)
     if claim_sweep("forget deleted", 500.0, now):
         services.forget_deleted(now=now)
+        forget_answered(now=now)

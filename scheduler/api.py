@@ -13,7 +13,9 @@ from scheduler.resources import Held, NodeRow
 from scheduler.rules import join_command
 from studio import env
 from studio.errors import Refusal
-from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
+from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_docs import changes, creates, looks
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor, may, require
 
 router = Router(tags=["nodes"])
@@ -73,7 +75,7 @@ class NewNodeOut(NodeOut):
     join: Join
 
 
-@router.get("/nodes", response=answers(Nodes), summary="List nodes")
+@router.get("/nodes", response=looks(Nodes), summary="List nodes")
 def list_nodes(
     request: ApiRequest,
     arch: str | None = None,
@@ -88,7 +90,8 @@ def list_nodes(
     return {"nodes": [_node(request.auth, row) for row in rows], "next": following}
 
 
-@router.post("/nodes", response=answers(NewNodeOut), summary="Add a node")
+@router.post("/nodes", response=creates(NewNodeOut), summary="Add a node", openapi_extra=REPEATABLE)
+@may_repeat
 def add_node(request: ApiRequest, body: NewNode) -> dict[str, Any]:
     """`join` has the command that starts the node's agent, and the token it reads; it is shown this once."""
     try:
@@ -108,28 +111,28 @@ def add_node(request: ApiRequest, body: NewNode) -> dict[str, Any]:
     return _node(request.auth, NodeRow(node)) | {"join": {"command": command, "token": token}}
 
 
-@router.post("/nodes/{node}/cordon", response=answers(NodeOut), summary="Place nothing new on a node")
+@router.post("/nodes/{node}/cordon", response=changes(NodeOut), summary="Place nothing new on a node")
 def cordon_node(request: ApiRequest, node: str) -> dict[str, Any]:
     return _deed(request, node, services.cordon_node)
 
 
-@router.post("/nodes/{node}/uncordon", response=answers(NodeOut), summary="Place instances on a node again")
+@router.post("/nodes/{node}/uncordon", response=changes(NodeOut), summary="Place instances on a node again")
 def uncordon_node(request: ApiRequest, node: str) -> dict[str, Any]:
     return _deed(request, node, services.uncordon_node)
 
 
-@router.post("/nodes/{node}/drain", response=answers(NodeOut), summary="Move everything off a node")
+@router.post("/nodes/{node}/drain", response=changes(NodeOut), summary="Move everything off a node")
 def drain_node(request: ApiRequest, node: str) -> dict[str, Any]:
     """Replacements start elsewhere; only when one answers does the old instance end."""
     return _deed(request, node, services.drain_node)
 
 
-@router.post("/nodes/{node}/undrain", response=answers(NodeOut), summary="Stop emptying a node")
+@router.post("/nodes/{node}/undrain", response=changes(NodeOut), summary="Stop emptying a node")
 def undrain_node(request: ApiRequest, node: str) -> dict[str, Any]:
     return _deed(request, node, services.uncordon_node)
 
 
-@router.post("/nodes/{node}/remove", response=answers(NodeOut), summary="Remove a node")
+@router.post("/nodes/{node}/remove", response=changes(NodeOut), summary="Remove a node")
 def remove_node(request: ApiRequest, node: str) -> dict[str, Any]:
     """Your word that the machine is dead or empty. Refused with 409 while it answers and runs instances."""
     return _deed(request, node, services.remove_node)

@@ -4,18 +4,26 @@ Every method raises `Refused` for an answer that says no and `Unreachable` for n
 models, apps and tenants are named by name or id.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from snapi.config import Settings
-from snapi.errors import Refused, Unreachable, WrongUsage
+from snapi.errors import BrokenOff, Refused, Unreachable, WrongUsage
+from snapi.streams import Frame, frames, tokens
 from snapi.version import USER_AGENT
 
 if TYPE_CHECKING:
     import httpx
 
 Json = dict[str, Any]
+Piece = TypeVar("Piece")
+
+SILENCE_SECONDS = 30.0  # a web process that restarts must not end a watch of hours
+PAUSE_SECONDS = 0.5
 
 
 class Client:
@@ -67,7 +75,7 @@ class Client:
         return self._call("GET", "projects", project)
 
     def create_project(self, name: str, description: str = "") -> Json:
-        return self._call("POST", "projects", body={"name": name, "description": description})
+        return self._create("projects", body={"name": name, "description": description})
 
     def update_project(self, project: str, changes: Json) -> Json:
         return self._call("PATCH", "projects", project, body=changes)
@@ -85,7 +93,7 @@ class Client:
         return self._call("GET", "endpoints", endpoint, query={"project": project})
 
     def create_endpoint(self, spec: Json) -> Json:
-        return self._call("POST", "endpoints", body=spec)
+        return self._create("endpoints", body=spec)
 
     def plan_endpoint(self, spec: Json) -> Json:
         """What `create_endpoint` would get now; nothing is changed."""
@@ -93,6 +101,10 @@ class Client:
 
     def update_endpoint(self, endpoint: str, changes: Json, *, project: str | None = None) -> Json:
         return self._call("PATCH", "endpoints", endpoint, query={"project": project}, body=changes)
+
+    def plan_change(self, endpoint: str, changes: Json, *, project: str | None = None) -> Json:
+        """How `update_endpoint` would be applied now; nothing is changed."""
+        return self._call("POST", "endpoints", endpoint, "plan", query={"project": project}, body=changes)
 
     def stop_endpoint(self, endpoint: str, *, project: str | None = None) -> Json:
         return self._call("POST", "endpoints", endpoint, "stop", query={"project": project})
@@ -112,7 +124,7 @@ class Client:
         return self._all("api_keys", "endpoints", endpoint, "apikeys", query={"project": project})
 
     def add_api_key(self, endpoint: str, spec: Json, *, project: str | None = None) -> Json:
-        return self._call("POST", "endpoints", endpoint, "apikeys", query={"project": project}, body=spec)
+        return self._create("endpoints", endpoint, "apikeys", query={"project": project}, body=spec)
 
     def api_key_info(self, endpoint: str, apikey: str, *, project: str | None = None) -> Json:
         return self._call("GET", *self._api_key(endpoint, apikey, project), query={"project": project})
@@ -145,13 +157,70 @@ class Client:
         """`narrowed`: since, until, key, step, as the API takes them."""
         return self._call("GET", "endpoints", endpoint, "usage", query={"project": project, **narrowed})
 
+    def list_instances(self, endpoint: str, *, project: str | None = None) -> Json:
+        return self._all("instances", "endpoints", endpoint, "instances", query={"project": project})
+
+    def list_events(self, endpoint: str, *, project: str | None = None) -> Json:
+        """Newest first, the latest thousand."""
+        query = {"project": project, "limit": "1000"}
+        return self._call("GET", "endpoints", endpoint, "events", query=query)
+
+    def tenant_events(self) -> Json:
+        return self._call("GET", "events")
+
+    def watch_endpoint(
+        self, endpoint: str, *, project: str | None = None, until: float | None = None
+    ) -> Iterator[Frame]:
+        """What becomes of it, as it comes, until it is gone or `until` (of `time.monotonic`).
+
+        The server ends each stream after a while; this connects again and goes on after the last event. A frame
+        without a kind is a sign of life. Raises `Unreachable` when nothing was heard for half a minute.
+        """
+        last, heard = "", time.monotonic()
+        while until is None or time.monotonic() < until:
+            try:
+                for frame in self._watch_once(endpoint, project, last, until):
+                    last, heard = frame.id or last, time.monotonic()
+                    yield frame
+                    if frame.kind == "gone":
+                        return
+            except Unreachable:
+                if time.monotonic() - heard >= SILENCE_SECONDS:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    def _watch_once(
+        self, endpoint: str, project: str | None, last: str, until: float | None
+    ) -> Iterator[Frame]:
+        left = SILENCE_SECONDS if until is None else max(0.05, until - time.monotonic())
+        path = f"{self._host}/api/{'/'.join(map(_path_part, ('endpoints', endpoint, 'watch')))}"
+        headers = {"Last-Event-ID": last} if last else {}
+        with self._stream(
+            "GET",
+            path,
+            params={"project": project} if project else {},
+            headers=headers,
+            wait=min(left, SILENCE_SECONDS),
+        ) as response:
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                raise Unreachable(self._stranger(response, None))
+            yield from self._pieces(response, frames(response.iter_lines()))
+
+    # Predictions
+
+    def predict(self, path: str, key: str, body: Json) -> Iterator[Json]:
+        """The pieces of a streamed prediction of the generic API; `path` is the endpoint's `stream_url`."""
+        headers = {"key": key}
+        with self._stream("POST", self._host + path, json=body, headers=headers) as response:
+            yield from self._pieces(response, tokens(response.iter_lines()))
+
     # Nodes
 
     def list_nodes(self, *, arch: str | None = None, state: str | None = None) -> Json:
         return self._all("nodes", "nodes", query={"arch": arch, "state": state})
 
     def add_node(self, spec: Json) -> Json:
-        return self._call("POST", "nodes", body=spec)
+        return self._create("nodes", body=spec)
 
     def change_node(self, node: str, verb: str) -> Json:
         """`verb`: cordon, uncordon, drain, undrain, remove."""
@@ -175,24 +244,68 @@ class Client:
             raise Unreachable(f"{self._host} answered, but without {name!r}; is it a Studio of this version?")
         return rows
 
-    def _call(
-        self, method: str, *path: str, query: Mapping[str, str | None] | None = None, body: Json | None = None
-    ) -> Json:
-        import httpx  # noqa: PLC0415
+    def _create(self, *path: str, query: Mapping[str, str | None] | None = None, body: Json) -> Json:
+        """Under a key of its own, so that what was perhaps done and not answered can be asked for once more."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        try:
+            return self._call("POST", *path, query=query, body=body, headers=headers)
+        except BrokenOff:
+            return self._call("POST", *path, query=query, body=body, headers=headers)
 
+    def _call(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, str | None] | None = None,
+        body: Json | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
         url = f"{self._host}/api/{'/'.join(map(_path_part, path))}"
         params = {name: value for name, value in (query or {}).items() if value is not None}
-        try:
-            response = self._http.request(method, url, params=params, json=body)
-        except httpx.TimeoutException:
-            raise Unreachable(f"{self._host} did not answer within {self._timeout:g} seconds.") from None
-        except httpx.HTTPError as error:
-            raise Unreachable(
-                f"{self._host} cannot be reached: {str(error) or type(error).__name__}."
-            ) from None
-        except (httpx.InvalidURL, ValueError) as error:
-            raise WrongUsage(f"{self._host} is not an address that can be asked: {error}.") from None
+        with self._reached(self._timeout):
+            try:
+                response = self._http.request(method, url, params=params, json=body, headers=headers or {})
+            except ValueError as error:
+                raise WrongUsage(f"{self._host} is not an address that can be asked: {error}.") from None
         return self._read(response)
+
+    def _pieces(self, response: "httpx.Response", pieces: Iterator[Piece]) -> Iterator[Piece]:
+        try:
+            yield from pieces
+        except (ValueError, RecursionError):
+            raise Unreachable(self._stranger(response, None)) from None
+
+    @contextmanager
+    def _stream(
+        self, method: str, url: str, *, wait: float | None = None, **asked: Any
+    ) -> Iterator["httpx.Response"]:
+        """An answer that comes in pieces; `wait`: how long for the next one."""
+        import httpx  # noqa: PLC0415
+
+        patience = httpx.Timeout(self._timeout, read=wait or self._timeout)
+        asking = self._http.stream(method, url, timeout=patience, **asked)
+        with self._reached(wait or self._timeout), asking as response:
+            if response.status_code != 200:
+                response.read()
+                _check_prediction(response)
+                self._read(response)
+            yield response
+
+    @contextmanager
+    def _reached(self, wait: float) -> Iterator[None]:
+        """What went wrong on the way, in a sentence."""
+        import httpx  # noqa: PLC0415
+
+        try:
+            yield
+        except httpx.TimeoutException:
+            raise Unreachable(f"{self._host} did not answer within {wait:g} seconds.") from None
+        except httpx.HTTPError as error:
+            broken = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+            kind = BrokenOff if broken else Unreachable
+            raise kind(f"{self._host} cannot be reached: {str(error) or type(error).__name__}.") from None
+        except httpx.InvalidURL as error:
+            raise WrongUsage(f"{self._host} is not an address that can be asked: {error}.") from None
 
     def _read(self, response: "httpx.Response") -> Json:
         status = response.status_code
@@ -219,6 +332,16 @@ class Client:
             f"{self._host} answered {response.status_code} with {kind}, which is not Studio's answer; "
             "is a proxy in between?"
         )
+
+
+def _check_prediction(response: "httpx.Response") -> None:
+    """Raises `Refused` for the refusal of a prediction, which has a form of its own."""
+    try:
+        error = response.json()["error"]
+        said = {"code": str(error["code"]), "message": str(error["message"]), "fields": {}}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    raise Refused(response.status_code, said)
 
 
 def _path_part(value: str) -> str:

@@ -36,5 +36,9 @@ class Unreachable(SnapiError):
     exit_code = 3
 
 
+class BrokenOff(Unreachable):
+    """The connection broke before the answer was complete; what was asked for may have been done."""
+
+
 class NotSignedIn(SnapiError):
     exit_code = 4

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused by the server, 2 wrong usage, 3 cannot reach, 4 not signed in.
 """
 
+import contextlib
 import os
 import sys
 from typing import TextIO
@@ -10,7 +11,9 @@ from typing import TextIO
 import typer
 
 from snapi.commands import apikey, apps, config, endpoint, model, node, project, tenant
+from snapi.commands import completion as completion_command
 from snapi.commands.version import version
+from snapi.completion import VARIABLE
 from snapi.errors import SnapiError
 from snapi.output import fail
 
@@ -39,6 +42,7 @@ app = typer.Typer(
     },
 )
 app.command(epilog="\b\nExample:\n  snapi version")(version)
+app.command(epilog=completion_command.EPILOG)(completion_command.completion)
 app.add_typer(config.app, name="config")
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(apps.app, name="app")
@@ -52,12 +56,13 @@ app.add_typer(node.app, name="node")
 def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         _never_choke(stream)
+    if VARIABLE in os.environ:
+        _prepare_completion()
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="snapi", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read us has enough; the interpreter's own last flush must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read us has enough
+        _give_up_output()
         return 1
     except SnapiError as error:
         fail(error, as_json="--json" in sys.argv)
@@ -67,13 +72,30 @@ def main() -> int:
         return error.exit_code
     except typer.Abort:
         return 130
+    except OSError as error:  # a full disk behind standard output
+        _give_up_output()
+        typer.echo(f"The output cannot be written: {error.strerror or error}.", err=True)
+        return 1
     except Exception as error:
-        # An answer of another version, a full disk behind stdout, a mistake of ours.
+        # An answer of another version, a mistake of ours.
         if os.environ.get("SNAPI_DEBUG"):
             raise
         typer.echo(f"snapi failed: {error!r}; with SNAPI_DEBUG=1 it shows where.", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _give_up_output() -> None:
+    """The interpreter's own last flush must not complain about what could not be written."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prepare_completion() -> None:
+    """The shell asks what fits; typer answers when it knows the shells, which it otherwise need not."""
+    from typer.completion import completion_init  # noqa: PLC0415
+
+    completion_init()
 
 
 def _never_choke(stream: TextIO) -> None:

@@ -4,23 +4,53 @@ from typing import Annotated
 
 import typer
 
+from snapi import completion
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly what the REST API answers.")]
 
 ProjectOption = Annotated[
-    str | None, typer.Option("--project", "-p", metavar="NAME|ID", help="The project, by name or id.")
+    str | None,
+    typer.Option(
+        "--project",
+        "-p",
+        metavar="NAME|ID",
+        help="The project, by name or id.",
+        autocompletion=completion.projects,
+    ),
 ]
 RequiredProject = Annotated[
-    str, typer.Option("--project", "-p", metavar="NAME|ID", help="The project, by name or id.")
+    str,
+    typer.Option(
+        "--project",
+        "-p",
+        metavar="NAME|ID",
+        help="The project, by name or id.",
+        autocompletion=completion.projects,
+    ),
 ]
 EndpointOption = Annotated[
-    str, typer.Option("--endpoint", "-e", metavar="NAME|ID", help="The endpoint, by name or id.")
+    str,
+    typer.Option(
+        "--endpoint",
+        "-e",
+        metavar="NAME|ID",
+        help="The endpoint, by name or id.",
+        autocompletion=completion.endpoints,
+    ),
 ]
 EndpointNameOption = Annotated[
     str, typer.Option("--endpoint_name", "-n", metavar="NAME", help="Name of the new endpoint.")
 ]
 DescriptionOption = Annotated[str | None, typer.Option("--description", "-d", help="A description.")]
 ModelOption = Annotated[
-    str, typer.Option("--model-checkpoint", "-m", metavar="NAME|ID", help="The model to deploy.")
+    str,
+    typer.Option(
+        "--model-checkpoint",
+        "-m",
+        metavar="NAME|ID",
+        help="The model to deploy.",
+        autocompletion=completion.models,
+    ),
 ]
 ModelVersionOption = Annotated[
     str | None,
@@ -29,7 +59,11 @@ ModelVersionOption = Annotated[
 ArchOption = Annotated[
     str | None,
     typer.Option(
-        "--arch", "-a", metavar="ARCH", help="RDU generation, e.g. SN40L; else the recommended one."
+        "--arch",
+        "-a",
+        metavar="ARCH",
+        help="RDU generation, e.g. SN40L; else the recommended one.",
+        autocompletion=completion.archs,
     ),
 ]
 HyperparamsOption = Annotated[

@@ -5,6 +5,7 @@ from ninja import Swagger
 import apikeys.api
 import endpoints.api
 import endpoints.usage.api
+import endpoints.watching
 import scheduler.api
 import studio.hub.api
 import studio.projects.api
@@ -24,6 +25,7 @@ api.add_router("", studio.tenants.api.router)
 api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)
+api.add_router("", endpoints.watching.router)
 api.add_router("", apikeys.api.router)
 api.add_router("", endpoints.usage.api.router)
 api.add_router("", scheduler.api.router)

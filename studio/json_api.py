@@ -25,11 +25,11 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
-from ninja.responses import codes_4xx
 from ninja.security import HttpBearer, SessionAuth
 from pydantic import ConfigDict
 
 from studio.errors import Invalid, NotFound, NotSignedIn, Refusal, invalid_field
+from studio.json_docs import DescribedAPI
 from studio.middleware import client_address
 from studio.tenants import selectors as tenants
 from studio.tenants import services as tenant_services
@@ -53,21 +53,10 @@ class ApiRequest(HttpRequest):
     now: datetime
 
 
-class Error(Schema):
-    code: str
-    message: str
-    fields: dict[str, str]
-
-
 class Body(Schema):
-    """The base of what clients send: a misspelled field is refused, not ignored."""
+    """The base of what clients send: a misspelled field is refused, not ignored, and `false` is no 0."""
 
-    model_config = ConfigDict(extra="forbid")
-
-
-def answers(shape: Any) -> dict[Any, Any]:
-    """What an operation may answer, for the OpenAPI document."""
-    return {200: shape, codes_4xx: Error}
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 # ----- who asks -------------------------------------------------------------------------------------------
@@ -256,7 +245,7 @@ ON_ERROR: list[tuple[type[Exception], Callable[[HttpRequest, Any], HttpResponse]
 
 
 def new_api(title: str, version: str, description: str) -> NinjaAPI:
-    api = NinjaAPI(
+    api = DescribedAPI(
         title=title,
         version=version,
         description=description,

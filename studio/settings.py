@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "ninja",
     "studio.audit",
     "studio.tenants",
+    "studio.repeats",
     "studio.projects",
     "studio.hub",
     "endpoints",

@@ -11,7 +11,8 @@ from apikeys.rules import masked
 from endpoints import selectors as endpoints
 from endpoints.usage import rules, wire
 from endpoints.usage.selectors import Sums, UsageView, usage_of
-from studio.json_api import ApiRequest, answers, moment
+from studio.json_api import ApiRequest, moment
+from studio.json_docs import looks
 from studio.projects import selectors as projects
 
 router = Router(tags=["usage"])
@@ -73,7 +74,7 @@ class UsageOut(Schema):
     keys: list[KeyUsage]
 
 
-@router.get("/endpoints/{endpoint}/usage", response=answers(UsageOut), summary="The usage of an endpoint")
+@router.get("/endpoints/{endpoint}/usage", response=looks(UsageOut), summary="The usage of an endpoint")
 def endpoint_usage(
     request: ApiRequest,
     endpoint: str,

@@ -6,6 +6,7 @@ import typer
 
 from snapi import config
 from snapi.client import Client
+from snapi.commands.key_terms import LIMITS, takes_terms
 from snapi.errors import WrongUsage
 from snapi.options import DescriptionOption, EndpointOption, JsonOption, ProjectOption
 from snapi.output import day, grid, label_block, one_line, section, show
@@ -13,52 +14,9 @@ from snapi.output import day, grid, label_block, one_line, section, show
 app = typer.Typer()
 
 COLUMNS = [("API Key", 36), ("Description", 36), ("Created On", 20), ("Owner", 20), ("Status", 20)]
-LIMITS = {
-    "requests_per_minute": "Requests per minute",
-    "tokens_per_minute": "Tokens per minute",
-    "parallel": "Parallel requests",
-    "tokens_per_day": "Tokens per day",
-    "tokens_per_month": "Tokens per month",
-}
-ENDS = ("0", "none", "")  # what takes a limit away
 
 ApiKeyOption = Annotated[
     str, typer.Option("--apikey", metavar="KEY|ID", help="The API key, by its value or its id.")
-]
-RequestsOption = Annotated[
-    str | None, typer.Option("--requests-per-minute", metavar="N", help="At most; 0 or none: no limit.")
-]
-TokensOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tokens-per-minute",
-        metavar="N",
-        help="Prompt and completion together, at most; 0 or none: no limit.",
-    ),
-]
-ParallelOption = Annotated[
-    str | None,
-    typer.Option("--parallel", metavar="N", help="Requests under way at once, at most; 0 or none: no limit."),
-]
-DayOption = Annotated[
-    str | None, typer.Option("--tokens-per-day", metavar="N", help="At most; 0 or none: no limit.")
-]
-MonthOption = Annotated[
-    str | None, typer.Option("--tokens-per-month", metavar="N", help="At most; 0 or none: no limit.")
-]
-ExpiresOption = Annotated[
-    str | None,
-    typer.Option(
-        "--expires", metavar="DATE", help="When it ends, e.g. 2030-12-31T18:00, in UTC; 0 or none: never."
-    ),
-]
-ExpertsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--experts",
-        metavar="NAME,…",
-        help="The only model names it may ask for, with commas between; 0 or none: all.",
-    ),
 ]
 
 
@@ -78,30 +36,17 @@ def list_apikeys(
     '  snapi endpoint add-apikey --endpoint hello --description "for the shop" \\\n'
     "    --requests-per-minute 60 --tokens-per-day 1000000 --expires 2030-12-31",
 )
+@takes_terms
 def add_apikey(
     endpoint: EndpointOption,
     description: DescriptionOption = None,
     project: ProjectOption = None,
-    requests_per_minute: RequestsOption = None,
-    tokens_per_minute: TokensOption = None,
-    parallel: ParallelOption = None,
-    tokens_per_day: DayOption = None,
-    tokens_per_month: MonthOption = None,
-    expires: ExpiresOption = None,
-    experts: ExpertsOption = None,
     json_output: JsonOption = False,
+    *,
+    terms: dict[str, Any],
 ) -> None:
     """Add an API key to an endpoint and print its value; without limits unless they are named."""
-    spec = _spec(
-        description,
-        expires,
-        experts,
-        requests_per_minute=requests_per_minute,
-        tokens_per_minute=tokens_per_minute,
-        parallel=parallel,
-        tokens_per_day=tokens_per_day,
-        tokens_per_month=tokens_per_month,
-    )
+    spec = ({} if description is None else {"description": description}) | terms
     with Client(config.load()) as client:
         answer = client.add_api_key(endpoint, spec, project=project)
     value, name = one_line(answer.get("api_key")), one_line(answer.get("id"))
@@ -115,31 +60,18 @@ def add_apikey(
     "\b\nTo limit the First Key:\n  snapi endpoint edit-apikey --endpoint hello \\\n"
     "    --apikey 6fbc8f9d-34e2-47e4-983f-19a1845326b4 --parallel 4 --tokens-per-minute none",
 )
+@takes_terms
 def edit_apikey(
     endpoint: EndpointOption,
     apikey: ApiKeyOption,
     description: DescriptionOption = None,
     project: ProjectOption = None,
-    requests_per_minute: RequestsOption = None,
-    tokens_per_minute: TokensOption = None,
-    parallel: ParallelOption = None,
-    tokens_per_day: DayOption = None,
-    tokens_per_month: MonthOption = None,
-    expires: ExpiresOption = None,
-    experts: ExpertsOption = None,
     json_output: JsonOption = False,
+    *,
+    terms: dict[str, Any],
 ) -> None:
     """Change an API key's description and limits; what is not named stays."""
-    changes = _spec(
-        description,
-        expires,
-        experts,
-        requests_per_minute=requests_per_minute,
-        tokens_per_minute=tokens_per_minute,
-        parallel=parallel,
-        tokens_per_day=tokens_per_day,
-        tokens_per_month=tokens_per_month,
-    )
+    changes = ({} if description is None else {"description": description}) | terms
     if not changes:
         raise WrongUsage("Nothing to change; see snapi endpoint edit-apikey --help.")
     with Client(config.load()) as client:
@@ -181,29 +113,7 @@ def info_apikey(
     show(answer, json_output, info_text(answer))
 
 
-# ----- translating in and out -----------------------------------------------------------------------------
-
-
-def _spec(
-    description: str | None, expires: str | None, experts: str | None, **limits: str | None
-) -> dict[str, Any]:
-    """The body of a request: what was given, null for what is to end."""
-    spec: dict[str, Any] = {}
-    if description is not None:
-        spec["description"] = description
-    given = {name: _or_end(value) for name, value in limits.items() if value is not None}
-    if given:
-        spec["limits"] = given
-    if expires is not None:
-        spec["expires_at"] = _or_end(expires)
-    if experts is not None:
-        named = _or_end(experts)
-        spec["experts"] = [name.strip() for name in named.split(",")] if named else None
-    return spec
-
-
-def _or_end(value: str) -> str | None:
-    return None if value.strip().lower() in ENDS else value.strip()
+# ----- what they print ------------------------------------------------------------------------------------
 
 
 def list_text(answer: dict[str, Any], endpoint: str) -> str:
@@ -231,7 +141,7 @@ def info_text(key: dict[str, Any]) -> str:
         ("Status", _status(key)),
         ("Created at", key.get("time_created")),
         ("Last Updated", key.get("time_updated")),
-        *((label, limits.get(name) or "no limit") for name, label in LIMITS.items()),
+        *((label, limits.get(name) or "no limit") for name, (label, _) in LIMITS.items()),
         ("Expires", key.get("expires_at") or "never"),
         ("Allowed experts", ", ".join(key.get("experts") or []) or "all"),
     ]

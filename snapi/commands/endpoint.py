@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from snapi import config
+from snapi import completion, config
 from snapi.client import Client
 from snapi.commands import endpoint_pages as pages
-from snapi.commands import usage
+from snapi.commands import predict, usage, watch
 from snapi.errors import WrongUsage
 from snapi.options import (
     ArchOption,
@@ -27,6 +27,8 @@ from snapi.progress import wait_until_live
 
 app = typer.Typer(help="Endpoints: models that answer predictions.", no_args_is_help=True)
 app.command(epilog=usage.EPILOG)(usage.usage)
+app.command(epilog=predict.EPILOG)(predict.predict)
+app.add_typer(watch.app)
 
 InstancesOption = Annotated[int, typer.Option("--instances", "-i", metavar="N", help="Number of instances.")]
 
@@ -134,10 +136,20 @@ def update(
         int | None, typer.Option("--instances", "-i", metavar="N", help="Number of instances; 0 stops.")
     ] = None,
     model_checkpoint: Annotated[
-        str | None, typer.Option("--model-checkpoint", "-m", metavar="NAME|ID", help="Another model.")
+        str | None,
+        typer.Option(
+            "--model-checkpoint",
+            "-m",
+            metavar="NAME|ID",
+            help="Another model.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     model_version: ModelVersionOption = None,
     hyperparams: HyperparamsOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", help="Only show how it would be applied; nothing is changed.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Change an endpoint; what is not named stays."""
@@ -152,8 +164,12 @@ def update(
     if not changes:
         raise WrongUsage("Nothing to change; see snapi endpoint update --help.")
     with Client(config.load()) as client:
-        answer = client.update_endpoint(endpoint, changes, project=project)
+        change = client.plan_change if dry_run else client.update_endpoint
+        answer = change(endpoint, changes, project=project)
     _show_warnings(answer)
+    if dry_run:
+        show(answer, json_output, pages.change_text(answer))
+        return
     show(answer, json_output, f"Endpoint {_name(answer, endpoint)} successfully updated.")
 
 

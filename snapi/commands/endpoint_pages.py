@@ -113,3 +113,14 @@ def plan_text(plan: dict[str, Any]) -> str:
     table = [(row.get("instance"), row.get("node"), "") for row in plan.get("placed") or []]
     table += [(row.get("instance"), "-", row.get("sentence")) for row in plan.get("waiting") or []]
     return f"{label_block('Endpoint Plan', rows)}\n{grid(PLAN_COLUMNS, table)}"
+
+
+def change_text(plan: dict[str, Any]) -> str:
+    """How an edit would be applied, then where what it opens would land."""
+    rows = [
+        ("How", plan.get("sentence")),
+        ("Instances that go on", plan.get("kept")),
+        ("Instances that begin", plan.get("opens")),
+        ("Instances that end", plan.get("ends")),
+    ]
+    return f"{label_block('Change Plan', rows)}\n{plan_text(plan)}"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from snapi import config
+from snapi import completion, config
 from snapi.client import Client
 from snapi.options import JsonOption
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
@@ -39,7 +39,16 @@ def list_(
 
 @app.command(epilog="\b\nExample:\n  snapi model info --model Help --job-type deploy")
 def info(
-    model: Annotated[str, typer.Option("--model", "-m", metavar="NAME|ID", help="The model, by name or id.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME|ID",
+            help="The model, by name or id.",
+            autocompletion=completion.models,
+        ),
+    ],
     job_type: JobTypeOption = None,
     model_version: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="A version of the model; else the newest.")

@@ -1,12 +1,15 @@
 """`snapi node …`: the machines; adding, closing, emptying and removing them is for operators and OrgAdmins."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
-from snapi import config
+from snapi import completion, config
+from snapi.asking import confirm
 from snapi.client import Client
 from snapi.errors import WrongUsage
 from snapi.options import ArchOption, JsonOption
@@ -23,7 +26,14 @@ COLUMNS = [
     ("Virtual", 7),
     ("Held by", 30),
 ]
-NodeOption = Annotated[str, typer.Option("--node", "-n", metavar="NAME|ID", help="The node, by name or id.")]
+TOKEN_ROOM = 200  # bytes
+
+NodeOption = Annotated[
+    str,
+    typer.Option(
+        "--node", "-n", metavar="NAME|ID", help="The node, by name or id.", autocompletion=completion.nodes
+    ),
+]
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi node list --arch SN40L")
@@ -61,14 +71,10 @@ def add(
     json_output: JsonOption = False,
 ) -> None:
     """Add a node and get the command that starts its agent. The join token is shown this once."""
-    if token_file and token_file.exists():
-        raise WrongUsage(f"{token_file} exists already; name another file.")
     spec = {"name": node, "arch": arch, "rdus": rdus, "virtual": virtual, "address": address}
-    with Client(config.load()) as client:
+    with Client(config.load()) as client, _kept(token_file) as keep:
         answer = client.add_node(spec)
-    token = str(answer["join"]["token"])
-    if token_file:
-        _keep(token_file, token)
+        keep(str(answer["join"]["token"]))
     show(answer, json_output, _joining(answer, token_file))
 
 
@@ -106,8 +112,10 @@ def remove(
 ) -> None:
     """Remove a node. It is your word that the machine is dead or empty: its instances are over."""
     if not yes:
-        question = f"Is the machine of {one_line(node)} dead or empty, so that nothing runs on it any more?"
-        typer.confirm(question, abort=True, err=True)
+        confirm(
+            f"Is the machine of {one_line(node)} dead or empty, so that nothing runs on it any more?",
+            f"Say --yes if the machine of {one_line(node)} is dead or empty.",
+        )
     _change(node, "remove", "was removed", json_output)
 
 
@@ -140,7 +148,36 @@ def _joining(answer: dict[str, Any], token_file: Path | None) -> str:
     return f"{label_block('Node Added', rows)}\n{advice}"
 
 
-def _keep(path: Path, token: str) -> None:
-    """A new file that only its owner can read, from its first moment on."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{token}\n")
+@contextmanager
+def _kept(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """A new file that only its owner can read, from its first moment on; there before the node is, or nothing is added.
+
+    Its room is taken beforehand too: a token that could not be written would be lost.
+    """
+    if path is None:
+        yield lambda token: None
+        return
+    try:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+    except FileExistsError:
+        raise WrongUsage(f"{path} exists already; name another file.") from None
+    except (OSError, ValueError) as error:
+        raise WrongUsage(f"{path} cannot be written: {error}.") from None
+    try:
+        with file:
+            _write(file, path, " " * TOKEN_ROOM)
+            yield lambda token: _write(file, path, f"{token}\n")
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def _write(file: TextIO, path: Path, text: str) -> None:
+    """In place of what stands there."""
+    try:
+        file.seek(0)
+        file.write(text)
+        file.truncate()
+        file.flush()
+    except OSError as error:
+        raise WrongUsage(f"{path} cannot be written: {error.strerror}.") from None

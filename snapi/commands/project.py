@@ -1,11 +1,11 @@
 """`snapi project …`"""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from snapi import config
+from snapi.asking import confirm
 from snapi.client import Client
 from snapi.errors import WrongUsage
 from snapi.options import DescriptionOption, JsonOption, RequiredProject
@@ -97,15 +97,14 @@ def delete(
 
 
 def _ask(project: str, endpoints: list[str]) -> None:
-    """Raises `WrongUsage` where nobody is there to answer, and `typer.Abort` for a no."""
+    """Nobody needs to be asked about an empty one."""
     if not endpoints:
         return
     names = ", ".join(endpoints)
     count = f"{len(endpoints)} endpoint{'' if len(endpoints) == 1 else 's'}"
-    if not sys.stdin.isatty():
-        raise WrongUsage(f"Project {project} has {count}: {names}. Say --yes to delete them too.")
-    typer.confirm(
-        f"Project {project} will be deleted with its endpoints {names}. Go on?", abort=True, err=True
+    confirm(
+        f"Project {project} will be deleted with its endpoints {names}. Go on?",
+        f"Project {project} has {count}: {names}. Say --yes to delete them too.",
     )
 
 

@@ -6,7 +6,8 @@ from ninja import Router, Schema
 
 from studio.hub import selectors
 from studio.hub.models import DeployOption, MLApp, Model
-from studio.json_api import PAGE, ApiRequest, answers, moment, named, page
+from studio.json_api import PAGE, ApiRequest, moment, named, page
+from studio.json_docs import looks
 from studio.tenants.rules import Actor
 
 router = Router(tags=["models"])
@@ -62,18 +63,18 @@ class Models(Schema):
     next: str | None
 
 
-@router.get("/apps", response=answers(Apps), summary="List ML Apps", tags=["apps"])
+@router.get("/apps", response=looks(Apps), summary="List ML Apps", tags=["apps"])
 def list_apps(request: ApiRequest, cursor: str | None = None, limit: int = PAGE) -> dict[str, Any]:
     rows, following = page(selectors.apps().order_by("name", "id"), cursor, limit)
     return {"apps": [_app(row) for row in rows], "next": following}
 
 
-@router.get("/apps/{app}", response=answers(OneApp), summary="An ML App", tags=["apps"])
+@router.get("/apps/{app}", response=looks(OneApp), summary="An ML App", tags=["apps"])
 def app_info(request: ApiRequest, app: str) -> dict[str, Any]:
     return {"apps": _app(named(selectors.apps(), app, "app"))}
 
 
-@router.get("/models", response=answers(Models), summary="List models")
+@router.get("/models", response=looks(Models), summary="List models")
 def list_models(
     request: ApiRequest,
     app: str | None = None,
@@ -94,7 +95,7 @@ def list_models(
     return {"models": [_model(row, job_type, None) for row in found], "next": following}
 
 
-@router.get("/models/{model}", response=answers(ModelOut), summary="A model")
+@router.get("/models/{model}", response=looks(ModelOut), summary="A model")
 def model_info(
     request: ApiRequest, model: str, job_type: str | None = None, version: str | None = None
 ) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from endpoints import services as wishes
-from studio.json_api import PAGE, ApiRequest, Body, answers, moment, page
+from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_docs import changes, creates, looks
 from studio.projects import selectors, services
 from studio.projects.models import Project
+from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.selectors import active_tenant
 
 router = Router(tags=["projects"])
@@ -53,7 +55,7 @@ class Projects(Schema):
     next: str | None
 
 
-@router.get("/projects", response=answers(Projects), summary="List projects")
+@router.get("/projects", response=looks(Projects), summary="List projects")
 def list_projects(
     request: ApiRequest, name: str | None = None, cursor: str | None = None, limit: int = PAGE
 ) -> dict[str, Any]:
@@ -65,7 +67,8 @@ def list_projects(
     return {"projects": [_project(row) for row in found], "next": following}
 
 
-@router.post("/projects", response=answers(ProjectOut), summary="Create a project")
+@router.post("/projects", response=creates(ProjectOut), summary="Create a project", openapi_extra=REPEATABLE)
+@may_repeat
 def create_project(request: ApiRequest, body: NewProject) -> dict[str, Any]:
     project = services.create_project(
         actor=request.auth,
@@ -77,12 +80,12 @@ def create_project(request: ApiRequest, body: NewProject) -> dict[str, Any]:
     return _project(project)
 
 
-@router.get("/projects/{project}", response=answers(ProjectOut), summary="A project")
+@router.get("/projects/{project}", response=looks(ProjectOut), summary="A project")
 def project_info(request: ApiRequest, project: str) -> dict[str, Any]:
     return _project(selectors.named(request.auth, project))
 
 
-@router.patch("/projects/{project}", response=answers(ProjectOut), summary="Change a project")
+@router.patch("/projects/{project}", response=changes(ProjectOut), summary="Change a project")
 def update_project(request: ApiRequest, project: str, body: Changes) -> dict[str, Any]:
     changed = services.edit_project(
         actor=request.auth,
@@ -95,7 +98,7 @@ def update_project(request: ApiRequest, project: str, body: Changes) -> dict[str
     return _project(changed)
 
 
-@router.delete("/projects/{project}", response=answers(DeletedProject), summary="Delete a project")
+@router.delete("/projects/{project}", response=changes(DeletedProject), summary="Delete a project")
 def delete_project(request: ApiRequest, project: str) -> dict[str, Any]:
     """With all its endpoints, which the answer names. Neither can be restored."""
     found = selectors.named(request.auth, project)

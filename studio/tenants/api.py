@@ -5,7 +5,8 @@ from typing import Any
 from ninja import Router, Schema
 
 from scheduler import selectors as machines
-from studio.json_api import PAGE, ApiRequest, answers, moment, page
+from studio.json_api import PAGE, ApiRequest, moment, page
+from studio.json_docs import looks
 from studio.tenants import selectors
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor
@@ -42,18 +43,18 @@ class OneTenant(Schema):
     data: TenantInfo
 
 
-@router.get("/tenants", response=answers(Tenants), summary="List tenants")
+@router.get("/tenants", response=looks(Tenants), summary="List tenants")
 def list_tenants(request: ApiRequest, cursor: str | None = None, limit: int = PAGE) -> dict[str, Any]:
     rows, following = page(selectors.visible(request.auth).order_by("name", "id"), cursor, limit)
     return {"data": [_tenant(request.auth, row) for row in rows], "next": following}
 
 
-@router.get("/tenant", response=answers(OneTenant), summary="The active tenant")
+@router.get("/tenant", response=looks(OneTenant), summary="The active tenant")
 def active_tenant(request: ApiRequest) -> dict[str, Any]:
     return {"data": _info(request.auth, selectors.active_tenant(request.auth))}
 
 
-@router.get("/tenants/{tenant}", response=answers(OneTenant), summary="A tenant")
+@router.get("/tenants/{tenant}", response=looks(OneTenant), summary="A tenant")
 def tenant_info(request: ApiRequest, tenant: str) -> dict[str, Any]:
     return {"data": _info(request.auth, selectors.tenant_named(request.auth, tenant))}
 

@@ -1,6 +1,7 @@
-"""schemathesis over the description of the predictions, against a gateway with fake instances. `python -m tests.fuzz`
+"""schemathesis over the descriptions of the predictions and of the management API. `python -m tests.fuzz`
 
-Each round asks with the key of one kind of endpoint. Exit code 1 when an answer of any round is not as described.
+Predictions are asked of a gateway with fake instances, each round with the key of one kind of endpoint; for the rest
+see `tests.fuzz.management`. Exit code 1 when an answer of any round is not as described.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from endpoints.gateway import openapi
+from tests.fuzz import management
 from tests.gateway import fake, fuzzed
 from tests.gateway.control import PROJECT, Control
 from tests.gateway.test_process import gateway, status_of
@@ -57,10 +59,16 @@ def main() -> int:
     parser.add_argument(
         "--examples", type=int, default=EXAMPLES, help="test cases for each path in each phase"
     )
-    parser.add_argument("--only", choices=[one.name for one in ROUNDS], help="this endpoint alone")
+    kinds, people = [one.name for one in ROUNDS], [one.person for one in management.ROUNDS]
+    parser.add_argument("--only", choices=[*kinds, *people], help="this endpoint or this person alone")
     told = parser.parse_args()
-    rounds = [one for one in ROUNDS if told.only in {None, one.name}]
-    return asyncio.run(_run(rounds, told.examples))
+    code = 0
+    if told.only not in people:
+        rounds = [one for one in ROUNDS if told.only in {None, one.name}]
+        code |= asyncio.run(_run(rounds, told.examples))
+    if told.only not in kinds:
+        code |= management.run(told.examples, told.only)
+    return code
 
 
 async def _run(rounds: list[Round], examples: int) -> int:

@@ -1,5 +1,6 @@
 """What the management API answers, as recorded."""
 
+import json
 from typing import Any
 
 ENDPOINT_ID = "4eba9aaa-543f-4f8b-bbc1-30182252f85a"
@@ -129,3 +130,37 @@ PLAN = {
     "waiting": [{"instance": 2, "sentence": "3 RDUs are free in sn40l-2."}],
     "warnings": ["Insufficient RDUs in a single node: 1 of 2 instances will be Awaiting RDU."],
 }
+
+STARTING = {
+    "id": "1",
+    "instance": 1,
+    "state": "starting",
+    "time_state": "2023-11-07T13:06:50.209626+00:00",
+    "node": "sn40l-1",
+    "rdus": [0, 1],
+    "reason": None,
+    "sentence": None,
+    "position": None,
+    "phase": "loading",
+    "percent": 45,
+    "crashes": 0,
+    "log_tail": [],
+}
+STOP = {
+    "id": 7,
+    "time": "2023-11-07T13:06:50.209626+00:00",
+    "actor": "tina",
+    "verb": "stop",
+    "thing": "endpoint",
+    "thing_id": ENDPOINT_ID,
+    "thing_name": "hav2",
+}
+
+
+def frame(kind: str, data: dict[str, Any], number: int | None = None) -> str:
+    named = "" if number is None else f"id: {number}\n"
+    return f"event: {kind}\n{named}data: {json.dumps(data)}\n\n"
+
+
+def state(endpoint: dict[str, Any], *instances: dict[str, Any]) -> str:
+    return frame("endpoint", {"endpoint": endpoint, "instances": list(instances)}, 3)

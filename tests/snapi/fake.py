@@ -1,6 +1,7 @@
 """A small HTTP server that answers as the management API does, from recorded JSON."""
 
 import json
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+BREAK_OFF = object()  # a body: the connection ends without an answer
 
 
 @dataclass
@@ -37,6 +40,7 @@ class FakeStudio:
         # Cleared, the server keeps every question unanswered until it is set again.
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.otherwise: Answer | None = None  # to what nothing was said about
         self._answers: dict[tuple[str, str], list[Answer]] = {}
 
     def answer(self, method: str, path: str, body: Any, status: int = 200, **more: Any) -> None:
@@ -50,7 +54,9 @@ class FakeStudio:
         self.may_answer.wait(30)
         waiting = self._answers.get((asked.method, asked.path))
         if not waiting:
-            return Answer({"code": "not_found", "message": f"Nothing at {asked.path}.", "fields": {}}, 404)
+            return self.otherwise or Answer(
+                {"code": "not_found", "message": f"Nothing at {asked.path}.", "fields": {}}, 404
+            )
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
@@ -63,6 +69,9 @@ def _handler(studio: FakeStudio) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             query = dict(parse_qsl(parts.query))
             answer = studio.take(Asked(self.command, unquote(parts.path), query, headers, body))
+            if answer.body is BREAK_OFF:
+                self.close_connection = True
+                return
             content = (
                 answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
             )
@@ -89,13 +98,15 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving() -> Iterator[FakeStudio]:
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeStudio]:
     studio = FakeStudio()
     server = Server(("127.0.0.1", 0), _handler(studio))
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    studio.url = f"http://127.0.0.1:{server.server_port}"
+    studio.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     try:
         yield studio
     finally:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import typer
 
-from snapi import progress
 from snapi.main import app
 from tests.snapi import answers
 from tests.snapi.conftest import Run
@@ -128,44 +127,10 @@ def test_plan_shows_where_instances_land_and_why_others_wait(studio: FakeStudio,
     assert "warning" in result.err
 
 
-def test_wait_says_each_step_once_and_ends_at_live(
-    studio: FakeStudio, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "POLL_SECONDS", 0)
-    studio.answer("POST", "/api/endpoints", answers.SETTING_UP)
-    for step in (answers.AWAITING, answers.AWAITING, answers.SETTING_UP, answers.LIVE):
-        studio.answer("GET", f"/api/endpoints/{answers.ENDPOINT_ID}", step)
-    result = run(*CREATE, "--wait")
-    assert result.code == 0
-    assert result.out.count("\n") == 1
-    assert result.err.splitlines() == [
-        "Awaiting RDU: 0 of 2 instances ready; instance 1: 0 of 8 RDUs are free.",
-        "Setting Up: 0 of 2 instances ready",
-        "Live: 2 of 2 instances ready",
-    ]
-
-
-def test_wait_ends_with_the_reason_of_a_failure(studio: FakeStudio, run: Run) -> None:
-    studio.answer("POST", "/api/endpoints", answers.SETTING_UP)
-    studio.answer("GET", f"/api/endpoints/{answers.ENDPOINT_ID}", answers.FAILED)
-    result = run(*CREATE, "--wait")
-    assert result.code == 1
-    assert result.err.endswith("The endpoint is Failed. The checkpoint is damaged.\n")
-
-
-def test_wait_ends_at_its_timeout(studio: FakeStudio, run: Run) -> None:
-    studio.answer("POST", "/api/endpoints", answers.SETTING_UP)
-    studio.answer("GET", f"/api/endpoints/{answers.ENDPOINT_ID}", answers.AWAITING)
-    result = run(*CREATE, "--wait", "--timeout", "0")
-    assert result.code == 1
-    assert "Not Live after 0 seconds: Awaiting RDU" in result.err
-
-
-def test_wait_outlives_a_short_silence(studio: FakeStudio, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "POLL_SECONDS", 0)
-    studio.answer("POST", "/api/endpoints", answers.SETTING_UP)
-    studio.answer(
-        "GET", f"/api/endpoints/{answers.ENDPOINT_ID}", "<h1>Bad Gateway</h1>", 502, kind="text/html"
-    )
-    studio.answer("GET", f"/api/endpoints/{answers.ENDPOINT_ID}", answers.LIVE)
-    assert run(*CREATE, "--wait").code == 0
+def test_update_with_plan_only_shows_how(studio: FakeStudio, run: Run) -> None:
+    told = answers.PLAN | {"effect": "more", "sentence": "1 more starts.", "kept": 1, "opens": 1, "ends": 0}
+    studio.answer("POST", "/api/endpoints/hav2/plan", told)
+    result = run("endpoint", "update", "-e", "hav2", "-i", "2", "--plan")
+    assert "How : 1 more starts.\nInstances that go on : 1\n" in result.out
+    assert "| sn40l-1 " in result.out
+    assert [asked.method for asked in studio.asked] == ["POST"]

@@ -1,6 +1,7 @@
 """`snapi node`: lists for people, one command and one token when a node is added, a question before a removal."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def test_a_removal_asks_first(studio: FakeStudio, run: Run, monkeypatch: pytest.
         assert "dead or empty" in question
         raise typer.Abort
 
+    assert run("node", "remove", "--node", "sn40l-1").code == 2, "nobody is there to answer"
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(typer, "confirm", refuse)
     assert run("node", "remove", "--node", "sn40l-1").code == 130
     assert studio.asked == []

@@ -56,7 +56,12 @@ class Caller:
     headers: dict[str, str] = field(default_factory=dict)
 
     def in_tenant(self, name: str) -> "Caller":
-        return Caller(self.key, {**self.headers, "tenant": name})
+        return self.saying(tenant=name)
+
+    def saying(self, **headers: str) -> "Caller":
+        """With these headers: `saying(idempotency_key="1")` sends `Idempotency-Key: 1`."""
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Caller(self.key, {**self.headers, **said})
 
     def get(self, path: str, **query: object) -> Answer:
         return self._ask("GET", path, query=query)

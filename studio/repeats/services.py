@@ -1,0 +1,54 @@
+"""Doing once what is asked for twice: a create under an idempotency key, and the sweep that forgets keys."""
+
+import hmac
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from studio import keyring
+from studio.errors import Refusal
+from studio.repeats.models import Answered
+from studio.tenants.rules import Actor
+from studio.unit import unit_of_work
+
+KEPT = timedelta(hours=24)
+PURPOSE = "answer"
+
+
+class KeyUsed(Refusal):
+    """The key came with another request before."""
+
+    code = "idempotency_key_used"
+    status = 422
+
+
+@unit_of_work
+def once(
+    *, actor: Actor, key: str, fingerprint: bytes, act: Callable[[], dict[str, Any]], now: datetime
+) -> dict[str, Any]:
+    """What `act` answers, or what it answered when the actor sent this key before.
+
+    Both are one transaction, so a crash leaves neither half. A repeat that comes while the first is under way waits
+    for it at the unique row: it hears the first one's answer, or does it itself where that one was refused.
+    Raises `KeyUsed` where the fingerprint is another.
+    """
+    assert actor.id is not None, "whoever sends requests is somebody"
+    facts = {"fingerprint": fingerprint, "created_at": now}
+    row, is_new = Answered.objects.get_or_create(user_id=actor.id, key=key, defaults=facts)
+    if is_new:
+        answer = act()
+        row.sealed = keyring.seal_value(json.dumps(answer), PURPOSE)
+        row.save(update_fields=["sealed"])
+        return answer
+    if not hmac.compare_digest(bytes(row.fingerprint), fingerprint):
+        raise KeyUsed(
+            "This Idempotency-Key came with another request before; choose a new one for each thing to create.",
+            {"Idempotency-Key": "used before"},
+        )
+    return dict(json.loads(keyring.open_value(row.sealed, PURPOSE)))
+
+
+def forget_answered(*, now: datetime) -> int:
+    """The sweep: keys that are a day old mean nothing any more. Returns how many."""
+    return Answered.objects.filter(created_at__lt=now - KEPT).delete()[0]

@@ -1,0 +1,101 @@
+"""Tab: commands, options and names, in the form each shell takes; never an error, never a wait."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.snapi import answers
+from tests.snapi.conftest import Run
+from tests.snapi.fake import FakeStudio
+
+PROGRAM = [sys.executable, "-m", "tests.snapi.program"]
+
+
+@pytest.fixture
+def names(studio: FakeStudio) -> FakeStudio:
+    projects = [answers.PROJECT | {"name": name} for name in ("demo", "demo 2", "letters")]
+    studio.answer("GET", "/api/projects", {"projects": projects, "next": None})
+    studio.answer("GET", "/api/endpoints", {"endpoints": [answers.LIVE], "next": None})
+    studio.answer("GET", "/api/models", {"models": [answers.BASE_MODEL], "next": None})
+    studio.answer("GET", "/api/tenant", {"data": answers.TENANT})
+    return studio
+
+
+def complete(folder: Path, line: str, shell: str = "bash", **more: str) -> list[str]:
+    words = line.split(" ")
+    asked = {
+        "_SNAPI_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    environment = {"PATH": os.environ["PATH"], "SNAPI_CLI_CONFIG_DIR": str(folder), **asked, **more}
+    process = subprocess.run(PROGRAM, env=environment, capture_output=True, text=True)
+    assert process.stderr == ""
+    return [line for line in process.stdout.splitlines() if line]
+
+
+def test_commands_and_options(folder: Path) -> None:
+    assert complete(folder, "snapi endpoint sto") == ["stop"]
+    assert complete(folder, "snapi endpoint create --model-c") == ["--model-checkpoint"]
+
+
+def test_names(names: FakeStudio, signed_in: Path) -> None:
+    assert complete(signed_in, "snapi project info -p dem") == ["demo", "demo\\ 2"]
+    assert complete(signed_in, "snapi model info --model GPT") == ["GPT_13B_Base_Model"]
+    assert complete(signed_in, "snapi endpoint create -a SN") == ["SN40L"]
+
+
+def test_endpoints_of_the_project_that_is_named(names: FakeStudio, signed_in: Path) -> None:
+    assert complete(signed_in, "snapi endpoint stop --project demo --endpoint h") == ["hav2"]
+    assert names.asked[-1].query == {"project": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("shell", "shown"), [("zsh", """_arguments '*: :(("demo"\n"demo 2"))'"""), ("fish", "demo\ndemo 2")]
+)
+def test_each_shell_gets_its_form(names: FakeStudio, signed_in: Path, shell: str, shown: str) -> None:
+    assert complete(signed_in, "snapi project info -p de", shell) == shown.splitlines()
+
+
+def test_nothing_is_said_when_nothing_can_be_asked(studio: FakeStudio, folder: Path, signed_in: Path) -> None:
+    line = "snapi project info -p de"
+    studio.answer("GET", "/api/projects", "<h1>Bad Gateway</h1>", 502, kind="text/html")
+    assert complete(signed_in, line) == []
+    assert complete(signed_in, line, SNAPI_HOST_NAME="http://127.0.0.1:1") == []
+    studio.may_answer.clear()
+    assert complete(signed_in, line, SNAPI_TIMEOUT="0.2") == []
+    (signed_in / "config.json").write_text("{")
+    assert complete(signed_in, line) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_each_shell(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+    assert (result.code, result.err) == (0, "")
+    assert f"_SNAPI_COMPLETE=complete_{shell}" in result.out
+
+
+def test_the_script_completes_in_a_real_bash(
+    names: FakeStudio, signed_in: Path, run: Run, tmp_path: Path
+) -> None:
+    script = tmp_path / "snapi.sh"
+    script.write_text(run("completion", "bash").out)
+    (tmp_path / "snapi").write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')
+    (tmp_path / "snapi").chmod(0o755)
+    ask = (
+        f"source {script}; COMP_WORDS=(snapi project info -p de); COMP_CWORD=4; _snapi_completion snapi; "
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SNAPI_CLI_CONFIG_DIR": str(signed_in),
+                   "PYTHONPATH": os.getcwd()}  # fmt: skip
+    process = subprocess.run(["bash", "-c", ask], env=environment, capture_output=True, text=True)
+    assert (process.stdout.splitlines(), process.stderr) == (["demo", "demo\\ 2"], "")
+
+
+def test_another_shell_is_wrong_usage(run: Run) -> None:
+    assert run("completion", "tcsh").code == 2
