@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from endpoints import selectors as endpoints
-from scheduler import planner
+from scheduler import fleet, planner
 from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Instance, Node
 from scheduler.rules import COMING, InstanceState, reason_sentence
@@ -90,12 +90,6 @@ def found_nodes(generation: str = "", state: str = "") -> QuerySet[Node]:
     """By name; the order ends with a unique column, so it can be paged."""
     wanted = {"generation": generation, "state": state}
     return machines.nodes().filter(**{name: value for name, value in wanted.items() if value})
-
-
-def states(generation: str = "") -> dict[str, int]:
-    """State → how many nodes are in it."""
-    rows = found_nodes(generation).order_by()
-    return dict(rows.values_list("state").annotate(Count("pk")))
 
 
 def node_rows(actor: Actor, nodes: Sequence[Node]) -> list[NodeRow]:
@@ -182,8 +176,8 @@ def moves(actor: Actor, row: NodeRow) -> list[Move]:
     others = machines.nodes().filter(generation=generation).exclude(pk=row.node.pk)
     found: list[Move] = []
     for width, group in _by_width(instances):
-        nodes = machines.views(others.filter(width__gte=width))
-        plan = machines.dry_run(nodes, generation, [_replacement(each) for each in group])
+        kinds = fleet.named_kinds(others.filter(width__gte=width))
+        plan = machines.dry_run(kinds, generation, [_replacement(each) for each in group])
         targets = {each.instance: each.node for each in plan.placements}
         reasons = {each.instance: each.reason.as_json() for each in plan.waits}
         for each in group:
