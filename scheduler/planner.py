@@ -50,7 +50,8 @@ class NodeView(NamedTuple):
     why_not: str = ""
 
 
-class Alike(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Alike:
     """So many nodes of one kind that are not listed one by one, since no plan of this queue comes to them.
 
     That is so of nodes that are not usable or have nothing free. Of usable ones of one width with as much free,
@@ -352,8 +353,9 @@ def _explain(
     total = sum(node.width for node in pool.nodes) + sum(each.width * each.count for each in more)
     free = sum(pool.free) + sum(each.free * each.count for each in more)
     widest_free, widest_node = pool.widest()
-    widest_width = max((node.width for node in (*pool.nodes, *more)), default=0)
-    any_width = max(widest_width, max((each.width for each in away), default=0))
+    widths = [*(node.width for node in pool.nodes), *(each.width for each in more)]
+    widest_width = max(widths, default=0)
+    any_width = max((*widths, *(each.width for each in away)), default=0)
     counts: Counter[str] = Counter()
     for each in away:
         counts[each.why_not] += each.count
