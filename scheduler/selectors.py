@@ -7,7 +7,7 @@ from heapq import nsmallest
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from endpoints.models import Endpoint
 from scheduler import fleet, planner
@@ -316,8 +316,22 @@ def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
     return "free" if node.state == NodeState.READY else "out"
 
 
+def kinds_for(options: Sequence[DeployOption]) -> list[Kind]:
+    """The nodes that there are for these, by kind: what `existing` and `recommended` look at."""
+    return fleet.kinds(nodes().filter(generation__in=[option.generation_id for option in options]))
+
+
+def existing(options: Sequence[DeployOption], kinds: Iterable[Kind]) -> list[DeployOption]:
+    """Those whose generation has at least one node here."""
+    present = {kind.generation for kind in kinds}
+    return [option for option in options if option.generation_id in present]
+
+
 def recommended(
-    options: Sequence[DeployOption], parameters_rdus: int | None = None, endpoint: UUID | None = None
+    options: Sequence[DeployOption],
+    kinds: Sequence[Kind],
+    parameters_rdus: int | None = None,
+    endpoint: UUID | None = None,
 ) -> str:
     """The generation to preselect: the first on which one instance could be placed now, else the first that
     exists and is wide enough, else the first that exists; "" when none does.
@@ -325,9 +339,12 @@ def recommended(
     `endpoint`: what it holds counts as free.
     """
     needs = {option.generation_id: parameters_rdus or option.rdus for option in options}
-    free, width = _widest(needs, _held_of(endpoint))
+    width: dict[str, int] = {}
+    for kind in kinds:
+        width[kind.generation] = max(kind.width, width.get(kind.generation, 0))
+    free = _most_free(kinds, _held_of(endpoint))
     tests = (
-        lambda code: free[code] >= needs[code],
+        lambda code: free.get(code, 0) >= needs[code],
         lambda code: width[code] >= needs[code],
         lambda code: True,
     )
@@ -338,22 +355,16 @@ def recommended(
     return ""
 
 
-def _widest(generations: Iterable[str], freed: Mapping[UUID, int]) -> tuple[dict[str, int], dict[str, int]]:
-    """Generation → the most RDUs free in one node that takes instances, and → the widest node there is."""
-    rows = nodes().filter(generation__in=list(generations))
-    most = Max("free", filter=Q(state=NodeState.READY), default=0)
-    found = list(rows.order_by().values_list("generation_id").annotate(most=most, width=Max("width")))
-    free = {code: most for code, most, _ in found}
-    own = rows.filter(pk__in=list(freed), state=NodeState.READY).order_by()
+def _most_free(kinds: Sequence[Kind], freed: Mapping[UUID, int]) -> dict[str, int]:
+    """Generation → the most RDUs free in one node that takes instances."""
+    found: dict[str, int] = {}
+    for kind in kinds:
+        if kind.is_ready:
+            found[kind.generation] = max(kind.free, found.get(kind.generation, 0))
+    own = nodes().filter(pk__in=list(freed), state=NodeState.READY).order_by() if freed else nodes().none()
     for pk, code, spare in own.values_list("pk", "generation_id", "free"):
-        free[code] = max(free[code], spare + freed[pk])
-    return free, {code: width for code, _, width in found}
-
-
-def existing(options: Sequence[DeployOption]) -> list[DeployOption]:
-    """Those whose generation has at least one node here."""
-    present = set(nodes().order_by().values_list("generation_id", flat=True).distinct())
-    return [option for option in options if option.generation_id in present]
+        found[code] = max(found.get(code, 0), spare + freed[pk])
+    return found
 
 
 def endpoints_on(node: UUID) -> list[UUID]:
