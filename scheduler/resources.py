@@ -20,6 +20,7 @@ from scheduler.rules import COMING, InstanceState, reason_sentence
 from studio.tenants.rules import Actor
 
 QUEUE_SHOWN = 20  # instances of each generation
+WAITING_SHOWN = ("ordinal", "rdus", "created_at", "reason", "generation", "endpoint__project__tenant")
 THEIR_QUOTA = "Its tenant's quota is reached."  # the numbers are that tenant's own
 
 
@@ -134,7 +135,7 @@ def queue(actor: Actor, generation: str = "") -> Queue:
     found = []
     for code in sorted(counts):
         rows = waiting.filter(generation=code).order_by("created_at", "endpoint_id", "ordinal", "id")
-        found += list(rows.select_related("endpoint__project")[:QUEUE_SHOWN])
+        found += list(rows.select_related("endpoint__project").only(*WAITING_SHOWN)[:QUEUE_SHOWN])
     names = _names(actor, {row.endpoint_id for row in found})
     lines = [(row, _why(actor, row, names)) for row in found]
     runs = groupby(lines, key=lambda line: (line[0].generation_id, line[0].endpoint_id, line[1]))
