@@ -96,7 +96,7 @@ class EditForm(EndpointForm):
         return [option for option in hub.options_of(self.model) if option.generation_id in codes]
 
     def _recommended(self, options: list[DeployOption]) -> str:
-        return scheduler.recommended(options, self._typed_rdus(), self.endpoint.pk)
+        return scheduler.recommended(options, self.kinds, self._typed_rdus(), self.endpoint.pk)
 
     # ----- what is read from it
 

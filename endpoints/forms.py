@@ -131,16 +131,17 @@ class EndpointForm(forms.Form):
         return hub.deployable_models(actor, app)
 
     def _options(self) -> list[DeployOption]:
-        return scheduler.existing(hub.options_of(self.model)) if self.model else []
+        return scheduler.existing(hub.options_of(self.model), self.kinds) if self.model else []
 
     def _recommended(self, options: list[DeployOption]) -> str:
-        return scheduler.recommended(options, self._typed_rdus())
+        return scheduler.recommended(options, self.kinds, self._typed_rdus())
 
     def _offer_deployments(self) -> None:
         versions = list(self.model.versions.all()) if self.model else []
         numbers = [str(each.number) for each in sorted(versions, key=lambda each: -each.number)]
         self._offer("model_version", [(number, number) for number in numbers] or FIRST_A_MODEL)
         self._keep("model_version", numbers)
+        self.kinds = scheduler.kinds_for(hub.options_of(self.model)) if self.model else []
         options = self._options()
         best = self._recommended(options) if options else ""
         codes = [option.generation_id for option in options]

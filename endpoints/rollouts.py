@@ -106,7 +106,7 @@ def _miscounted() -> set[UUID]:
 def _present(endpoint: Endpoint) -> list[Instance]:
     rows = Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node")
     return list(
-        rows.only(
+        rows.order_by("ordinal", "created_at").only(
             "ordinal", "state", "config_version", "replaces", "reason", "rdus",
             "node__name", "node__state", "node__intent", "node__width", "node__free", "node__generation",
         )

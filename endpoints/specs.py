@@ -57,11 +57,14 @@ class Edit:
     spec_version: int | None = None
 
 
-def read_spec(actor: Actor, spec: Spec) -> Plan:
-    """Check everything but the name. Raises `Invalid` or `NotFound` at the field that is wrong."""
+def read_spec(actor: Actor, spec: Spec, offered: Model | None = None) -> Plan:
+    """Check everything but the name. Raises `Invalid` or `NotFound` at the field that is wrong.
+
+    `offered`: the model, where a form has just read it among those of the actor.
+    """
     if not spec.model.strip():
         raise invalid_field("model_checkpoint", "Select a model.")
-    model = hub.model_named(actor, spec.model)
+    model = offered or hub.model_named(actor, spec.model)
     if spec.app and spec.app.lower() not in (model.app.name.lower(), str(model.app_id)):
         raise invalid_field("ml_app", f"{model.name} belongs to the ML App {model.app.name}.")
     option, min_width = hub.option_for(model, spec.arch.strip() or _recommended(model, spec.parameters))
@@ -127,5 +130,5 @@ def _recommended(model: Model, parameters: Mapping[str, Any]) -> str:
     """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
     options = hub.options_of(model)
     rdus = str(parameters.get(RDUS_PARAM, ""))
-    best = machines.recommended(options, int(rdus) if rdus.isdecimal() else None)
+    best = machines.recommended(options, machines.kinds_for(options), int(rdus) if rdus.isdecimal() else None)
     return best or next((option.generation_id for option in options), "")

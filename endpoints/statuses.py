@@ -20,7 +20,7 @@ def tallies(endpoints: Sequence[Endpoint]) -> dict[UUID, Tally]:
     by_id = {endpoint.pk: endpoint for endpoint in endpoints}
     counts: dict[UUID, Counter[str]] = {pk: Counter() for pk in by_id}
     rows = Instance.objects.filter(endpoint__in=by_id).exclude(state=InstanceState.STOPPED)
-    for pk, state, config, node, reason in rows.values_list(
+    for pk, state, config, node, reason in rows.order_by().values_list(
         "endpoint_id", "state", "config_version", "node_id", "reason__code"
     ):
         counts[pk].update(_kinds(state, config < by_id[pk].config_version, node is not None, reason))

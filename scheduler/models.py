@@ -55,6 +55,8 @@ class Node(models.Model):
             ),
             models.CheckConstraint(condition=Q(width__gte=1), name="node_has_rdus"),
         ]
+        # Whoever asks what is free, and where, reads this and no node.
+        indexes = [models.Index(fields=["generation", "state", "width", "free", "name"], name="node_kinds")]
 
     def __str__(self) -> str:
         return self.name

@@ -51,6 +51,21 @@ class NodeView(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """So many nodes of one kind that are not listed one by one, since no plan of this queue comes to them.
+
+    That is so of nodes that are not usable or have nothing free. Of usable ones of one width with as much free,
+    those may be left out that come, by name, behind one more than there are waiting instances, plus what these avoid.
+    """
+
+    width: int
+    free: int
+    usable: bool
+    count: int
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """One instance that wants `rdus` (>= 1) RDUs in one node; `arrival` in seconds on any one clock.
 
@@ -184,13 +199,14 @@ def plan(
     held: Sequence[Hold] = (),
     policy: Policy = OPEN_POLICY,
     now: float = 0.0,
+    rest: Sequence[Alike] = (),
 ) -> Plan:
     """Place what can be placed, and say why the rest waits.
 
-    Node ids and instances are unique. `held` and `now` (seconds, on the clock of `arrival`) are for the next
-    step and not read yet.
+    Node ids and instances are unique. `rest` are the nodes that `nodes` leaves out. `held` and `now` (seconds, on
+    the clock of `arrival`) are for the next step and not read yet.
     """
-    pool = _Pool(nodes, policy.spare_nodes)
+    pool = _Pool(nodes, policy.spare_nodes, rest)
     ledger = _Ledger(policy.quotas)
     placements: list[Placement] = []
     left: list[Waiting] = []
@@ -202,7 +218,7 @@ def plan(
             ledger.charge(one)
             placements.append(Placement(one.instance, node.id, one.rdus))
     # Reasons come last: a later and narrower instance may have taken what an earlier one saw free.
-    waits = _explain(nodes, left, pool, ledger)
+    waits = _explain(nodes, left, pool, ledger, [each for each in rest if each.count])
     return Plan(tuple(placements), (), waits)
 
 
@@ -211,13 +227,14 @@ def dry_run(
     waiting_now: Sequence[Waiting],
     wish: Sequence[Waiting],
     policy: Policy = OPEN_POLICY,
+    rest: Sequence[Alike] = (),
 ) -> Plan:
     """Where each instance of a wish would land now, and why the others would wait; for previews.
 
     The wish queues with those who wait now, by its own arrival (give it the present time); only the wish's
     placements and waits are in the answer.
     """
-    whole = plan(nodes, (*waiting_now, *wish), policy=policy)
+    whole = plan(nodes, (*waiting_now, *wish), policy=policy, rest=rest)
     ours = {one.instance for one in wish}
     return Plan(
         placements=tuple(each for each in whole.placements if each.instance in ours),
@@ -232,11 +249,12 @@ def _queue_order(one: Waiting) -> tuple[int, float, str, int, str]:
 class _Pool:
     """The usable nodes, indexed by (width, free)."""
 
-    def __init__(self, nodes: Iterable[NodeView], spare_nodes: int) -> None:
+    def __init__(self, nodes: Iterable[NodeView], spare_nodes: int, rest: Iterable[Alike]) -> None:
         self.nodes = sorted((node for node in nodes if node.usable), key=attrgetter("name", "id"))
         self.spare_nodes = spare_nodes
         self.free = [node.free for node in self.nodes]
         self.whole = sum(node.free == node.width for node in self.nodes)
+        self.whole += sum(each.count for each in rest if each.usable and each.free == each.width)
         self._number = {node.id: number for number, node in enumerate(self.nodes)}
         self._buckets = {width: [0] * (width + 1) for width in sorted({node.width for node in self.nodes})}
         alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
@@ -325,21 +343,28 @@ class _Ledger:
 
 
 def _explain(
-    nodes: Sequence[NodeView], left: Sequence[Waiting], pool: _Pool, ledger: _Ledger
+    nodes: Sequence[NodeView], left: Sequence[Waiting], pool: _Pool, ledger: _Ledger, rest: Sequence[Alike]
 ) -> tuple[Wait, ...]:
     if not left:
         return ()
-    away = [node for node in nodes if not node.usable]
-    total, free = sum(node.width for node in pool.nodes), sum(pool.free)
+    more = [each for each in rest if each.usable]
+    away = [Alike(node.width, node.free, False, 1, node.why_not) for node in nodes if not node.usable]
+    away += [each for each in rest if not each.usable]
+    total = sum(node.width for node in pool.nodes) + sum(each.width * each.count for each in more)
+    free = sum(pool.free) + sum(each.free * each.count for each in more)
     widest_free, widest_node = pool.widest()
-    widest_width = max((node.width for node in pool.nodes), default=0)
-    any_width = max((node.width for node in nodes), default=0)
-    waiting_nodes = tuple(sorted(Counter(node.why_not for node in away).items()))
-    waiting_free = sum(node.free for node in away)
+    widths = [*(node.width for node in pool.nodes), *(each.width for each in more)]
+    widest_width = max(widths, default=0)
+    any_width = max((*widths, *(each.width for each in away)), default=0)
+    counts: Counter[str] = Counter()
+    for each in away:
+        counts[each.why_not] += each.count
+    waiting_nodes = tuple(sorted(counts.items()))
+    waiting_free = sum(each.free * each.count for each in away)
 
     def code(one: Waiting) -> Code:
         """First match wins; `Reason` says what each means."""
-        if not nodes:
+        if not nodes and not rest:
             return "no_nodes"
         if one.rdus > any_width:
             return "too_wide"

@@ -13,13 +13,14 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from endpoints import selectors as endpoints
-from scheduler import planner
+from scheduler import fleet, planner
 from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Instance, Node
 from scheduler.rules import COMING, InstanceState, reason_sentence
 from studio.tenants.rules import Actor
 
 QUEUE_SHOWN = 20  # instances of each generation
+WAITING_SHOWN = ("ordinal", "rdus", "created_at", "reason", "generation", "endpoint__project__tenant")
 THEIR_QUOTA = "Its tenant's quota is reached."  # the numbers are that tenant's own
 
 
@@ -92,12 +93,6 @@ def found_nodes(generation: str = "", state: str = "") -> QuerySet[Node]:
     return machines.nodes().filter(**{name: value for name, value in wanted.items() if value})
 
 
-def states(generation: str = "") -> dict[str, int]:
-    """State → how many nodes are in it."""
-    rows = found_nodes(generation).order_by()
-    return dict(rows.values_list("state").annotate(Count("pk")))
-
-
 def node_rows(actor: Actor, nodes: Sequence[Node]) -> list[NodeRow]:
     """Two queries, however many nodes there are."""
     live = Allocation.objects.filter(rdu__node__in=[node.pk for node in nodes], released_at=None)
@@ -140,7 +135,7 @@ def queue(actor: Actor, generation: str = "") -> Queue:
     found = []
     for code in sorted(counts):
         rows = waiting.filter(generation=code).order_by("created_at", "endpoint_id", "ordinal", "id")
-        found += list(rows.select_related("endpoint__project")[:QUEUE_SHOWN])
+        found += list(rows.select_related("endpoint__project").only(*WAITING_SHOWN)[:QUEUE_SHOWN])
     names = _names(actor, {row.endpoint_id for row in found})
     lines = [(row, _why(actor, row, names)) for row in found]
     runs = groupby(lines, key=lambda line: (line[0].generation_id, line[0].endpoint_id, line[1]))
@@ -182,8 +177,8 @@ def moves(actor: Actor, row: NodeRow) -> list[Move]:
     others = machines.nodes().filter(generation=generation).exclude(pk=row.node.pk)
     found: list[Move] = []
     for width, group in _by_width(instances):
-        nodes = machines.views(others.filter(width__gte=width))
-        plan = machines.dry_run(nodes, generation, [_replacement(each) for each in group])
+        kinds = fleet.named_kinds(others.filter(width__gte=width))
+        plan = machines.dry_run(kinds, generation, [_replacement(each) for each in group])
         targets = {each.instance: each.node for each in plan.placements}
         reasons = {each.instance: each.reason.as_json() for each in plan.waits}
         for each in group:

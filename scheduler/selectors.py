@@ -7,14 +7,15 @@ from heapq import nsmallest
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import F, Max, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from endpoints.models import Endpoint
-from scheduler import planner
+from scheduler import fleet, planner
+from scheduler.fleet import Kind
 from scheduler.models import LIVE, Allocation, Control, Instance, Node
 from scheduler.rules import InstanceState, NodeState, reason_sentence
 from studio.errors import NotFound
-from studio.hub.models import DeployOption
+from studio.hub.models import DeployOption, Generation
 from studio.tenants.rules import Actor
 
 HELD, HELD_SECONDS = "rdus-held", 2
@@ -92,39 +93,33 @@ def node_named(name_or_id: str) -> Node:
 
 
 def capacities(actor: Actor) -> list[Capacity]:
-    """One per generation that has nodes, in the operator's order; two queries, however many nodes there are."""
-    return _capacities(actor, nodes())
+    """One per generation that has nodes, in the operator's order; as many queries however many nodes there are."""
+    return capacities_of(actor, fleet.kinds(nodes()))
 
 
-def capacity(actor: Actor, generation: str) -> Capacity:
-    found = _capacities(actor, nodes().filter(generation=generation))
-    return found[0] if found else Capacity(generation, 0, 0, 0, 0, 0, 0, 0)
+def capacities_of(actor: Actor, kinds: Sequence[Kind]) -> list[Capacity]:
+    """Of the nodes that somebody has read already."""
+    own: dict[str, list[Kind]] = {}
+    for kind in kinds:
+        own.setdefault(kind.generation, []).append(kind)
+    order = Generation.objects.order_by("rank", "code").values_list("code", flat=True)
+    return [_capacity(actor, code, own[code]) for code in order if code in own]
 
 
-def _capacities(actor: Actor, rows: QuerySet[Node]) -> list[Capacity]:
-    ready = Q(state=NodeState.READY)
-    counted = rows.order_by("generation__rank", "generation_id").values("generation_id")
-    mine = _held_by(actor)
-    return [
-        Capacity(
-            generation=each["generation_id"],
-            total=each["total"],
-            free=each["spare"],
-            widest=each["widest"],
-            widest_width=each["widest_width"],
-            mine=min(each["used"], mine.get(each["generation_id"], 0)),
-            others=max(0, each["used"] - mine.get(each["generation_id"], 0)),
-            out=each["out"],
-        )
-        for each in counted.annotate(
-            total=Sum("width", filter=ready, default=0),
-            spare=Sum("free", filter=ready, default=0),
-            widest=Max("free", filter=ready, default=0),
-            widest_width=Max("width", filter=ready, default=0),
-            used=Sum(F("width") - F("free")),
-            out=Sum("free", filter=~ready, default=0),
-        )
-    ]
+def _capacity(actor: Actor, generation: str, kinds: Sequence[Kind]) -> Capacity:
+    ready = [kind for kind in kinds if kind.is_ready]
+    used = sum((kind.width - kind.free) * kind.count for kind in kinds)
+    mine = min(used, _held_by(actor).get(generation, 0))
+    return Capacity(
+        generation=generation,
+        total=sum(kind.width * kind.count for kind in ready),
+        free=sum(kind.free * kind.count for kind in ready),
+        widest=max((kind.free for kind in ready), default=0),
+        widest_width=max((kind.width for kind in ready), default=0),
+        mine=mine,
+        others=used - mine,
+        out=sum(kind.free * kind.count for kind in kinds if not kind.is_ready),
+    )
 
 
 def _held_by(actor: Actor) -> dict[str, int]:
@@ -168,22 +163,23 @@ def preview(
     `endpoint`: the one being edited; what it holds counts as free, and what waits of it not at all, unless some
     of its instances are `kept`: then only those beyond them are planned.
     """
-    rows = nodes().filter(generation=generation, width__gte=min_width)
     anew = endpoint if not kept else None
     wish = _wish(str(endpoint or "new"), str(actor.tenant), rdus, range(kept + 1, instances + 1))
-    seen = views(rows, _held_of(anew))
+    there = fleet.named_kinds(nodes().filter(generation=generation))
+    seen = fleet.with_freed((kind for kind in there if kind.width >= min_width), _by_name(_held_of(anew)))
     plan = dry_run(seen, generation, wish, anew)
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
     shown = sorted(lands)[:NODES_SHOWN]
-    shown += nsmallest(NODES_SHOWN - len(shown), (node.name for node in seen if node.name not in lands))
+    others = (name for kind in seen for name in kind.names if name not in lands)
+    shown += nsmallest(NODES_SHOWN - len(shown), others)
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
-        capacity=capacity(actor, generation),
+        capacity=_capacity(actor, generation, there),
         rdus=rdus,
         instances=instances,
-        nodes=pictures(actor, _in_this_order(rows, shown), lands, rdus, anew),
+        nodes=pictures(actor, _in_this_order(shown), lands, rdus, anew),
         placed=len(plan.placements),
         waits=waits,
         kept=kept,
@@ -199,11 +195,12 @@ def spare(endpoint: Endpoint, freed: Mapping[UUID, int]) -> int:
     wish = _wish(
         str(endpoint.pk), str(endpoint.project.tenant_id), endpoint.rdus, range(1, endpoint.instances + 1)
     )
-    return len(dry_run(views(rows, freed), endpoint.generation_id, wish, endpoint.pk).placements)
+    seen = fleet.with_freed(fleet.named_kinds(rows), _by_name(freed))
+    return len(dry_run(seen, endpoint.generation_id, wish, endpoint.pk).placements)
 
 
 def dry_run(
-    seen: Sequence[planner.NodeView],
+    seen: Sequence[Kind],
     generation: str,
     wish: Sequence[planner.Waiting],
     without: UUID | None = None,
@@ -212,8 +209,10 @@ def dry_run(
 
     Who wants more than any node has free takes nothing from anybody, and there may be thousands: they are not read.
     """
-    widest = max((node.free for node in seen if node.usable), default=0)
-    return planner.dry_run(seen, _waiting_now(generation, widest, without), wish)
+    widest = max((kind.free for kind in seen if kind.is_ready), default=0)
+    waiting = _waiting_now(generation, widest, without)
+    listed, rest = fleet.views(seen, len(waiting) + len(wish))
+    return planner.dry_run(listed, waiting, wish, rest=rest)
 
 
 def _wish(endpoint: str, tenant: str, rdus: int, numbers: range) -> list[planner.Waiting]:
@@ -237,18 +236,16 @@ def _held_of(endpoint: UUID | None) -> dict[UUID, int]:
     return found
 
 
-def views(rows: QuerySet[Node], freed: Mapping[UUID, int] | None = None) -> list[planner.NodeView]:
+def views(rows: QuerySet[Node]) -> list[planner.NodeView]:
     """Nodes as the planner sees them, in no order; those that take nothing now are there for the reasons' sake.
 
     To the planner a node's name, which is unique, is its id: to read UUIDs too takes longer than all the rest.
-    `freed`: RDUs by node to be taken for free.
     """
-    more = _by_name(freed or {})
     found = rows.order_by().values_list("name", "width", "free", "state")
     return [
-        planner.NodeView(name, name, width, free + more.get(name, 0), True)
+        planner.NodeView(name, name, width, free, True)
         if state == NodeState.READY
-        else planner.NodeView(name, name, width, free + more.get(name, 0), False, state)
+        else planner.NodeView(name, name, width, free, False, state)
         for name, width, free, state in found
     ]
 
@@ -258,8 +255,8 @@ def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
     return {name: freed[pk] for pk, name in names}
 
 
-def _in_this_order(rows: QuerySet[Node], names: Sequence[str]) -> list[Node]:
-    drawn = rows.select_related(None).only("name", "state", "virtual", "width")
+def _in_this_order(names: Sequence[str]) -> list[Node]:
+    drawn = Node.objects.order_by().only("name", "state", "virtual", "width")
     found = {node.name: node for node in drawn.filter(name__in=names)}
     return [found[name] for name in names if name in found]
 
@@ -319,8 +316,22 @@ def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
     return "free" if node.state == NodeState.READY else "out"
 
 
+def kinds_for(options: Sequence[DeployOption]) -> list[Kind]:
+    """The nodes that there are for these, by kind: what `existing` and `recommended` look at."""
+    return fleet.kinds(nodes().filter(generation__in=[option.generation_id for option in options]))
+
+
+def existing(options: Sequence[DeployOption], kinds: Iterable[Kind]) -> list[DeployOption]:
+    """Those whose generation has at least one node here."""
+    present = {kind.generation for kind in kinds}
+    return [option for option in options if option.generation_id in present]
+
+
 def recommended(
-    options: Sequence[DeployOption], parameters_rdus: int | None = None, endpoint: UUID | None = None
+    options: Sequence[DeployOption],
+    kinds: Sequence[Kind],
+    parameters_rdus: int | None = None,
+    endpoint: UUID | None = None,
 ) -> str:
     """The generation to preselect: the first on which one instance could be placed now, else the first that
     exists and is wide enough, else the first that exists; "" when none does.
@@ -328,9 +339,12 @@ def recommended(
     `endpoint`: what it holds counts as free.
     """
     needs = {option.generation_id: parameters_rdus or option.rdus for option in options}
-    free, width = _widest(needs, _held_of(endpoint))
+    width: dict[str, int] = {}
+    for kind in kinds:
+        width[kind.generation] = max(kind.width, width.get(kind.generation, 0))
+    free = _most_free(kinds, _held_of(endpoint))
     tests = (
-        lambda code: free[code] >= needs[code],
+        lambda code: free.get(code, 0) >= needs[code],
         lambda code: width[code] >= needs[code],
         lambda code: True,
     )
@@ -341,22 +355,16 @@ def recommended(
     return ""
 
 
-def _widest(generations: Iterable[str], freed: Mapping[UUID, int]) -> tuple[dict[str, int], dict[str, int]]:
-    """Generation → the most RDUs free in one node that takes instances, and → the widest node there is."""
-    rows = nodes().filter(generation__in=list(generations))
-    most = Max("free", filter=Q(state=NodeState.READY), default=0)
-    found = list(rows.order_by().values_list("generation_id").annotate(most=most, width=Max("width")))
-    free = {code: most for code, most, _ in found}
-    own = rows.filter(pk__in=list(freed), state=NodeState.READY).order_by()
+def _most_free(kinds: Sequence[Kind], freed: Mapping[UUID, int]) -> dict[str, int]:
+    """Generation → the most RDUs free in one node that takes instances."""
+    found: dict[str, int] = {}
+    for kind in kinds:
+        if kind.is_ready:
+            found[kind.generation] = max(kind.free, found.get(kind.generation, 0))
+    own = nodes().filter(pk__in=list(freed), state=NodeState.READY).order_by() if freed else nodes().none()
     for pk, code, spare in own.values_list("pk", "generation_id", "free"):
-        free[code] = max(free[code], spare + freed[pk])
-    return free, {code: width for code, _, width in found}
-
-
-def existing(options: Sequence[DeployOption]) -> list[DeployOption]:
-    """Those whose generation has at least one node here."""
-    present = set(nodes().order_by().values_list("generation_id", flat=True).distinct())
-    return [option for option in options if option.generation_id in present]
+        found[code] = max(found.get(code, 0), spare + freed[pk])
+    return found
 
 
 def endpoints_on(node: UUID) -> list[UUID]:

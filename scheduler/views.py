@@ -1,6 +1,7 @@
 """Resources: nodes with their RDUs and the queue; for operators the boxes to add, close, empty and remove nodes."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import trigger_client_event
 
 from endpoints.views.shown import Pool, spans
+from scheduler import fleet, selectors, services
 from scheduler import resources as reading
-from scheduler import selectors, services
+from scheduler.fleet import Kind
 from scheduler.forms import NodeForm
 from scheduler.models import Node
 from scheduler.resources import Held, Move, NodeRow, Wait
@@ -40,7 +42,8 @@ TONES = 5  # colours of endpoints; more share them
 def resources(request: htmx.Request) -> HttpResponse:
     actor = request.actor
     require(actor, "resources.see", services.NODE_FACTS)
-    pools = selectors.capacities(actor)
+    kinds = fleet.kinds(selectors.nodes())
+    pools = selectors.capacities_of(actor, kinds)
     generation = _chosen(request, "generation", [pool.generation for pool in pools])
     state = _chosen(request, "state", NODE_STATES)
     nodes, following = page_of(reading.found_nodes(generation, state), request.GET.get("cursor"), PAGE)
@@ -48,7 +51,9 @@ def resources(request: htmx.Request) -> HttpResponse:
     context = {
         "capacity": [Pool(pool) for pool in pools if generation in ("", pool.generation)],
         "rows": [Row(each) for each in reading.node_rows(actor, nodes)],
-        "filters": _filters(generation, state, [pool.generation for pool in pools]),
+        "filters": _filters(
+            generation, state, [pool.generation for pool in pools], _states(kinds, generation)
+        ),
         "is_filtered": bool(generation or state),
         "is_first": "cursor" not in request.GET,
         "here": _address(generation, state),
@@ -73,9 +78,19 @@ def _address(generation: str, state: str, cursor: str | None = None) -> str:
     return f"{reverse('resources')}?{query}" if query else reverse("resources")
 
 
-def _filters(generation: str, state: str, generations: list[str]) -> list[dict[str, Any]]:
+def _states(kinds: Iterable[Kind], generation: str) -> Counter[str]:
+    """State → how many nodes are in it."""
+    counts: Counter[str] = Counter()
+    for kind in kinds:
+        if generation in ("", kind.generation):
+            counts[kind.state] += kind.count
+    return counts
+
+
+def _filters(
+    generation: str, state: str, generations: list[str], counts: Counter[str]
+) -> list[dict[str, Any]]:
     """Links by generation, and by state with how many nodes are in it."""
-    counts = reading.states(generation)
     kinds = [{"word": "All", "to": _address("", state), "on": not generation}]
     kinds += [{"word": code, "to": _address(code, state), "on": code == generation} for code in generations]
     words = [{"word": "All", "to": _address(generation, ""), "on": not state, "count": sum(counts.values())}]
@@ -84,10 +99,10 @@ def _filters(generation: str, state: str, generations: list[str]) -> list[dict[s
             "word": each.capitalize(),
             "to": _address(generation, each),
             "on": each == state,
-            "count": counts.get(each, 0),
+            "count": counts[each],
         }
         for each in NODE_STATES
-        if counts.get(each) or each == state
+        if counts[each] or each == state
     ]
     return [{"name": "Generation", "links": kinds}, {"name": "State", "links": words}]
 

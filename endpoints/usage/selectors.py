@@ -1,13 +1,12 @@
 """Reading usage: the sums of an endpoint over a range, step by step, and for each key."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Aggregate, Count, Sum, TextField
 
 from apikeys.models import ApiKey
 from endpoints import selectors
@@ -32,7 +31,7 @@ class Sums:
         """Errors of all classes."""
         return sum(self.errors.values())
 
-    def add(self, counts: Iterable[int], times: dict[str, wire.Times] | None = None) -> None:
+    def add(self, counts: Iterable[int]) -> None:
         """`counts` in the order of `COUNTS`."""
         requests, prompt_tokens, completion_tokens, *errors = counts
         self.requests += requests
@@ -40,13 +39,15 @@ class Sums:
         self.completion_tokens += completion_tokens
         for name, count in zip(wire.ERRORS, errors, strict=True):
             self.errors[name] += count
-        for name, more in (times or {}).items():
+
+    def add_times(self, times: dict[str, wire.Times]) -> None:
+        for name, more in times.items():
             if more.count:
                 self.times[name].add(more)
 
     def add_sums(self, other: "Sums") -> None:
-        counts = (other.requests, other.prompt_tokens, other.completion_tokens, *other.errors.values())
-        self.add(counts, other.times)
+        self.add((other.requests, other.prompt_tokens, other.completion_tokens, *other.errors.values()))
+        self.add_times(other.times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +83,40 @@ def usage_of(
     )
     if key is not None:
         rows = rows.filter(key=key)
-    found: dict[int, list[Any]] = defaultdict(list)
-    for start, times, *counts in rows.values_list("start", "times", *COUNTS):
-        found[range_.place(start)].append((bytes(times), counts))
-    points = [(start, _sum_of(found[place])) for place, start in enumerate(range_.starts)]
+    steps = _steps(range_, rows)
+    points = [(start, steps.get(place) or Sums()) for place, start in enumerate(range_.starts)]
     total = Sums()
     for _, sums in points:
         total.add_sums(sums)
     return UsageView(range_, total, points, _keys(rows))
 
 
-def _sum_of(rows: list[tuple[bytes, list[int]]]) -> Sums:
-    sums = Sums()
-    if rows:
-        counts = map(sum, zip(*(each for _, each in rows), strict=True))
-        sums.add(counts, rules.sum_times(times for times, _ in rows))
-    return sums
+class _Joined(Aggregate):
+    """The bytes of a group one behind the other, in hexadecimal digits, which each database can add up."""
+
+    name = "Joined"
+    template = "GROUP_CONCAT(HEX(%(expressions)s), '')"
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="STRING_AGG(ENCODE(%(expressions)s, 'hex'), '')", **more
+        )
+
+
+def _steps(range_: rules.Range, rows: Any) -> dict[int, Sums]:
+    """Place → the sums of its step. The database adds up the keys: their rows are many."""
+    found: dict[int, Sums] = {}
+    times: dict[int, tuple[int, bytes]] = {}
+    moments = rows.order_by().values_list("start").annotate(Count("pk"), *map(Sum, COUNTS), _Joined("times"))
+    for start, many, *counts, joined in moments:
+        place = range_.place(start)
+        found.setdefault(place, Sums()).add(map(int, counts))
+        before, packed = times.get(place, (0, b""))
+        times[place] = before + many, packed + bytes.fromhex(joined)
+    for place, (many, packed) in times.items():
+        found[place].add_times(rules.sum_times(many, packed))
+    return found
 
 
 def _keys(rows: Any) -> list[tuple[ApiKey, Sums]]:

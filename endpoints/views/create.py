@@ -85,7 +85,7 @@ def _window(actor: Actor, project: Project, form: EndpointForm) -> dict[str, Any
     if form.model is None or form.option is None:
         return context
     try:
-        plan = specs.read_spec(actor, form.spec())
+        plan = specs.read_spec(actor, form.spec(), form.model)
     except Refusal as refusal:
         return context | {"refusal": refusal}
     found = scheduler.preview(

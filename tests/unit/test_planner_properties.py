@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from scheduler.planner import Code, NodeView, Plan, Policy, Quota, Reason, Wait, Waiting, plan
+from scheduler.planner import Alike, Code, NodeView, Plan, Policy, Quota, Reason, Wait, Waiting, plan
 from tests.support.effort import examples
 
 WORDS = ("cordoned", "draining", "suspect", "lost", "joining")
@@ -226,6 +226,36 @@ def test_the_order_of_the_arguments_is_of_no_account(nodes, queue, policy, chanc
     chance.shuffle(shuffled_nodes)
     chance.shuffle(shuffled_queue)
     assert plan(nodes, queue, policy=policy) == plan(shuffled_nodes, shuffled_queue, policy=policy)
+
+
+def left_out(nodes: Sequence[NodeView], queue: Sequence[Waiting]) -> tuple[list[NodeView], list[Alike]]:
+    """As few nodes as may be listed, and the rest by kind."""
+    most = len(queue) + 1
+    groups: defaultdict[tuple[int, int, bool, str], list[NodeView]] = defaultdict(list)
+    for node in sorted(nodes, key=lambda node: (node.name, node.id)):
+        groups[node.width, node.free, node.usable, node.why_not].append(node)
+    listed, rest = [], []
+    for (width, free, usable, why_not), alike in groups.items():
+        here = alike[:most] if usable and free else []
+        listed += here
+        rest.append(Alike(width, free, usable, len(alike) - len(here), why_not))
+    return listed, rest
+
+
+@given(fleets(), fleets(), queues(), policies)
+def test_nodes_that_no_plan_comes_to_need_not_be_listed(some, more, queue, policy) -> None:
+    nodes = [*some, *(node._replace(id=f"more-{node.id}") for node in more)]
+    strangers = [replace(one, avoids=frozenset()) for one in queue[:4]]
+    listed, rest = left_out(nodes, strangers)
+    assert plan(listed, strangers, policy=policy, rest=rest) == plan(nodes, strangers, policy=policy)
+
+
+@given(st.integers(1, 40), st.sampled_from((2, 8)), queues(), policies)
+def test_many_nodes_alike_are_told_by_the_first_of_them(count, width, queue, policy) -> None:
+    nodes = [NodeView(f"id{number}", f"{number}", width, width, True) for number in range(count)]
+    strangers = [replace(one, avoids=frozenset()) for one in queue]
+    listed, rest = left_out(nodes, strangers)
+    assert plan(listed, strangers, policy=policy, rest=rest) == plan(nodes, strangers, policy=policy)
 
 
 @given(fleets(), queues(), policies)

@@ -1,0 +1,86 @@
+"""The nodes by kind: how many there are of each, and where a plan is previewed, which. One query each.
+
+A database adds up thousands of nodes in a fraction of the time that it takes to hand them over one by one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Aggregate, Count, QuerySet, TextField
+
+from scheduler.models import Node
+from scheduler.planner import Alike, NodeView
+from scheduler.rules import NodeState
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The nodes of a generation that are in one state, and of one width with as much free."""
+
+    generation: str
+    state: str
+    width: int
+    free: int
+    count: int
+    names: Sequence[str] = ()  # in no order; only where they were asked for
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state == NodeState.READY
+
+
+class _Names(Aggregate):
+    """The names of a group with commas between them, which no name has."""
+
+    function = "GROUP_CONCAT"
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="%(function)s(%(expressions)s, ',')", function="STRING_AGG", **more
+        )
+
+
+def kinds(rows: QuerySet[Node]) -> list[Kind]:
+    """Without names."""
+    return [Kind(*found) for found in _grouped(rows).annotate(count=Count("pk"))]
+
+
+def named_kinds(rows: QuerySet[Node]) -> list[Kind]:
+    found = []
+    for generation, state, width, free, written in _grouped(rows).annotate(names=_Names("name")):
+        names = written.split(",")
+        found.append(Kind(generation, state, width, free, len(names), names))
+    return found
+
+
+def _grouped(rows: QuerySet[Node]) -> Any:
+    return rows.order_by().values_list("generation_id", "state", "width", "free")
+
+
+def with_freed(found: Iterable[Kind], freed: Mapping[str, int]) -> list[Kind]:
+    """The same nodes, as if of some of them so many more RDUs were free."""
+    after = []
+    for kind in found:
+        own = freed.keys() & set(kind.names) if freed else set()
+        left = [name for name in kind.names if name not in own] if own else kind.names
+        if left:
+            after.append(replace(kind, names=left, count=len(left)))
+        after += [replace(kind, names=[name], count=1, free=kind.free + freed[name]) for name in own]
+    return after
+
+
+def views(found: Iterable[Kind], waiting: int) -> tuple[list[NodeView], list[Alike]]:
+    """What `planner.plan` has to know of them for so many waiting instances: nodes one by one, and the rest.
+
+    To the planner a node's name, which is unique, is its id.
+    """
+    listed: list[NodeView] = []
+    rest: list[Alike] = []
+    for kind in found:
+        names = sorted(kind.names)[: waiting + 1] if kind.is_ready and kind.free else []
+        listed += [NodeView(name, name, kind.width, kind.free, True) for name in names]
+        why_not = "" if kind.is_ready else kind.state
+        rest.append(Alike(kind.width, kind.free, kind.is_ready, kind.count - len(names), why_not))
+    return listed, rest
