@@ -79,7 +79,7 @@ def views(found: Iterable[Kind], waiting: int) -> tuple[list[NodeView], list[Ali
     listed: list[NodeView] = []
     rest: list[Alike] = []
     for kind in found:
-        names = sorted(kind.names)[: waiting + 1] if kind.is_ready and kind.free else []
+        names = sorted(kind.names)[:waiting] if kind.is_ready and kind.free else []
         listed += [NodeView(name, name, kind.width, kind.free, True) for name in names]
         why_not = "" if kind.is_ready else kind.state
         rest.append(Alike(kind.width, kind.free, kind.is_ready, kind.count - len(names), why_not))

@@ -55,7 +55,7 @@ class Alike:
     """So many nodes of one kind that are not listed one by one, since no plan of this queue comes to them.
 
     That is so of nodes that are not usable or have nothing free. Of usable ones of one width with as much free,
-    those may be left out that come, by name, behind one more than there are waiting instances, plus what these avoid.
+    those may be left out that come, by name, behind as many as there are waiting instances, where none avoids any.
     """
 
     width: int

@@ -230,7 +230,7 @@ def test_the_order_of_the_arguments_is_of_no_account(nodes, queue, policy, chanc
 
 def left_out(nodes: Sequence[NodeView], queue: Sequence[Waiting]) -> tuple[list[NodeView], list[Alike]]:
     """As few nodes as may be listed, and the rest by kind."""
-    most = len(queue) + 1
+    most = len(queue)
     groups: defaultdict[tuple[int, int, bool, str], list[NodeView]] = defaultdict(list)
     for node in sorted(nodes, key=lambda node: (node.name, node.id)):
         groups[node.width, node.free, node.usable, node.why_not].append(node)
