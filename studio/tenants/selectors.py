@@ -1,5 +1,6 @@
 """Reading tenants and people, for whoever may see them."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -14,7 +15,12 @@ def actor_of(user: User, wanted: str = "", *, address: str = "", request_id: str
 
     Falls back to the user's default tenant, then to any they are in.
     """
-    standing = dict(Membership.objects.filter(user=user).values_list("tenant_id", "role"))
+    rows = Membership.objects.filter(user=user).values_list("tenant_id", "role", "tenant__archived_at")
+    standing, present = {}, set()
+    for tenant, role, archived_at in rows:
+        standing[tenant] = role
+        if archived_at is None:
+            present.add(tenant)
     actor = Actor(
         id=user.pk,
         name=user.username,
@@ -25,8 +31,11 @@ def actor_of(user: User, wanted: str = "", *, address: str = "", request_id: str
         request_id=request_id,
     )
     active = _find(visible(actor), wanted) if wanted else None
-    tenant = active.pk if active else _fallback(user, actor)
-    return Actor(**{name: getattr(actor, name) for name in Actor.__slots__} | {"tenant": tenant})
+    if active is not None:
+        return replace(actor, tenant=active.pk)
+    if user.default_tenant_id in present:  # as of nearly everybody, and known already
+        return replace(actor, tenant=user.default_tenant_id)
+    return replace(actor, tenant=_fallback(user, actor))
 
 
 def visible(actor: Actor) -> QuerySet[Tenant]:
