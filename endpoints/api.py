@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from ninja import Router
 
 from apikeys.api import key_json, keys_json
-from endpoints import selectors, services
+from endpoints import selectors, services, statuses
 from endpoints.models import Endpoint
 from endpoints.rules import STATUSES, status_in_json
 from endpoints.selectors import EndpointView, InstanceView
@@ -68,7 +68,7 @@ def list_endpoints(
     if model is not None:
         rows = rows.filter(model_version__model=hub.model_named(actor, model))
     if status is not None:
-        rows = selectors.with_status(rows).filter(status_word=_status_word(status))  # type: ignore[misc]
+        rows = statuses.with_status(rows).filter(status_word=_status_word(status))  # type: ignore[misc]
     # Ids and dates first: a hundred thousand whole rows would be sorted in three times as long.
     narrow = rows.select_related(None).only("id", "created_at", "deleted_at")
     found, following = page(narrow, cursor, limit)

@@ -1,6 +1,5 @@
 """Reading endpoints: what the actor may see, each with its computed status and its instances."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,26 +8,19 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import (
-    Case,
-    CharField,
     Count,
     Exists,
     OuterRef,
     Prefetch,
     Q,
     QuerySet,
-    Subquery,
-    Value,
-    When,
 )
-from django.db.models.lookups import IsNull
 
 from apikeys.models import ApiKey
-from endpoints import rules
+from endpoints import rules, statuses
 from endpoints.models import Endpoint
-from endpoints.rules import Tally
-from scheduler.models import LIVE, Allocation, Instance
-from scheduler.rules import COMING, InstanceState, NodeState, in_queue, reason_sentence
+from scheduler.models import Allocation, Instance
+from scheduler.rules import InstanceState, in_queue, reason_sentence
 from studio.audit import selectors as audit
 from studio.audit.models import Event
 from studio.errors import NotFound
@@ -60,7 +52,7 @@ def facts(actor: Actor, endpoint: Endpoint) -> Facts:
 
 def visible(actor: Actor) -> QuerySet[Endpoint]:
     """Endpoints the actor may see, in any tenant, without those that are deleted and gone."""
-    return Endpoint.objects.filter(_seen_by(actor), _not_gone()).select_related(*WITH)
+    return Endpoint.objects.filter(_seen_by(actor), statuses.not_gone()).select_related(*WITH)
 
 
 def recently_deleted(actor: Actor, now: datetime, project: Project | None = None) -> QuerySet[Endpoint]:
@@ -177,42 +169,6 @@ def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:
     raise NotFound(f"There are several of {what}: {several}. {remedy}", {"project": "needed"})
 
 
-# ----- status ---------------------------------------------------------------------------------------------
-
-
-def tallies(endpoints: Sequence[Endpoint]) -> dict[UUID, Tally]:
-    """Endpoint id → its wish and the states of its instances, in one query."""
-    by_id = {endpoint.pk: endpoint for endpoint in endpoints}
-    counts: dict[UUID, Counter[str]] = {pk: Counter() for pk in by_id}
-    rows = Instance.objects.filter(endpoint__in=by_id).exclude(state=InstanceState.STOPPED)
-    for pk, state, config, node, reason in rows.values_list(
-        "endpoint_id", "state", "config_version", "node_id", "reason__code"
-    ):
-        counts[pk].update(_kinds(state, config < by_id[pk].config_version, node is not None, reason))
-    return {pk: Tally(desired=by_id[pk].desired, **counts[pk]) for pk in by_id}
-
-
-def _kinds(state: str, outdated: bool, on_node: bool, reason: str | None) -> Iterable[str]:
-    if state == InstanceState.AWAITING:
-        yield "awaiting" if reason else "new"
-    elif state in COMING:
-        yield "coming"
-    elif state in ("ready", "draining", "failed"):
-        yield state
-    if state == InstanceState.FAILED and on_node:
-        yield "failed_held"
-    if outdated and state in (*COMING, InstanceState.READY):
-        yield "outdated"
-
-
-def with_status(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-    """Annotate `status_word`: the same ordered predicates as `rules.STATUSES`, as EXISTS on partial indexes."""
-    whens = [When(condition, then=Value(word)) for word, condition in _status_conditions()]
-    return endpoints.annotate(
-        status_word=Case(*whens, default=Value(rules.SETTING_UP), output_field=CharField())
-    )
-
-
 def answering(actor: Actor) -> QuerySet[Endpoint]:
     """Those of `in_tenant` that are Live or Updating; cheaper than to ask each for its status."""
     return _running_with(actor, InstanceState.READY)
@@ -228,34 +184,6 @@ def _running_with(actor: Actor, state: str) -> QuerySet[Endpoint]:
     rows = Instance.objects.filter(endpoint=OuterRef("pk"), state=state)
     running = Q(project__tenant=actor.tenant, desired=Endpoint.Desired.RUNNING)
     return Endpoint.objects.filter(_seen_by(actor), running, Exists(rows)).order_by("-created_at", "id")
-
-
-def _status_conditions() -> list[tuple[str, Any]]:
-    rows = Instance.objects.filter(endpoint=OuterRef("pk"))
-    coming, ready = Exists(rows.filter(state__in=COMING)), Exists(rows.filter(state="ready"))
-    awaiting = rows.filter(state="awaiting")
-    held = Exists(rows.filter(state="failed", node__isnull=False))
-    outdated = rows.filter(state__in=[*COMING, "ready"], config_version__lt=OuterRef("config_version"))
-    stopped = Q(desired="stopped")
-    leaving = Q(coming | ready | Exists(rows.filter(state="draining")) | held)
-    return [
-        (rules.DELETING, Q(desired="deleted")),
-        (rules.STOPPING, stopped & leaving),
-        (rules.STOPPED, stopped),
-        (rules.UPDATING, Q(ready) & Q(Exists(outdated))),
-        (rules.LIVE, Q(ready)),
-        (rules.SETTING_UP, Q(coming | Exists(awaiting.filter(reason__isnull=True)))),
-        (rules.AWAITING_RDU, Q(Exists(awaiting))),
-        (rules.FAILED, Q(Exists(rows.filter(state="failed")))),
-    ]
-
-
-def _not_gone() -> Any:
-    """A deleted endpoint is seen as long as anything of it is left on a node that is not lost."""
-    rows = Instance.objects.filter(endpoint=OuterRef("pk"), state__in=LIVE, node__isnull=False)
-    # Not an EXISTS: beside an OR, PostgreSQL would answer that by reading every instance there is.
-    left = rows.exclude(node__state=NodeState.LOST).order_by().values("pk")[:1]
-    return ~Q(desired="deleted") | Q(IsNull(Subquery(left), False))
 
 
 # ----- views ----------------------------------------------------------------------------------------------
@@ -343,7 +271,7 @@ class EndpointView:
 def views(endpoints: Iterable[Endpoint], *, whole: bool = False) -> list[EndpointView]:
     """Endpoints with their status; `whole` adds every instance with its node, RDUs and reason."""
     found = list(endpoints)
-    counts = tallies(found)
+    counts = statuses.tallies(found)
     instances = instance_views([endpoint.pk for endpoint in found]) if whole else {}
     return [
         EndpointView(each, rules.status(counts[each.pk]), counts[each.pk].ready, instances.get(each.pk, []))

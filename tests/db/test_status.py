@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from endpoints import rules, selectors
+from endpoints import rules, selectors, statuses
 from endpoints.models import Endpoint
 from scheduler import placing
 from scheduler.rules import STATES
@@ -44,8 +44,8 @@ class StatusAgrees(TestCase):
                     endpoint, ordinal=ordinal, state=state, config_version=config, reason=reason,
                     node=node if there else None,
                 )  # fmt: skip
-        found = list(selectors.with_status(Endpoint.objects.all()))
-        counted = selectors.tallies(found)
+        found = list(statuses.with_status(Endpoint.objects.all()))
+        counted = statuses.tallies(found)
         for endpoint in found:
             assert endpoint.status_word == rules.status(counted[endpoint.pk])
         answering = selectors.answering(cast.olga).values_list("pk", flat=True)

@@ -1,0 +1,76 @@
+"""The computed status of endpoints, as queries: `rules.STATUSES` where the database has to sort or filter by it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.lookups import IsNull
+
+from endpoints import rules
+from endpoints.models import Endpoint
+from endpoints.rules import Tally
+from scheduler.models import LIVE, Instance
+from scheduler.rules import COMING, InstanceState, NodeState
+
+
+def tallies(endpoints: Sequence[Endpoint]) -> dict[UUID, Tally]:
+    """Endpoint id → its wish and the states of its instances, in one query."""
+    by_id = {endpoint.pk: endpoint for endpoint in endpoints}
+    counts: dict[UUID, Counter[str]] = {pk: Counter() for pk in by_id}
+    rows = Instance.objects.filter(endpoint__in=by_id).exclude(state=InstanceState.STOPPED)
+    for pk, state, config, node, reason in rows.values_list(
+        "endpoint_id", "state", "config_version", "node_id", "reason__code"
+    ):
+        counts[pk].update(_kinds(state, config < by_id[pk].config_version, node is not None, reason))
+    return {pk: Tally(desired=by_id[pk].desired, **counts[pk]) for pk in by_id}
+
+
+def _kinds(state: str, outdated: bool, on_node: bool, reason: str | None) -> Iterable[str]:
+    if state == InstanceState.AWAITING:
+        yield "awaiting" if reason else "new"
+    elif state in COMING:
+        yield "coming"
+    elif state in ("ready", "draining", "failed"):
+        yield state
+    if state == InstanceState.FAILED and on_node:
+        yield "failed_held"
+    if outdated and state in (*COMING, InstanceState.READY):
+        yield "outdated"
+
+
+def with_status(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Annotate `status_word`: the same ordered predicates as `rules.STATUSES`, as EXISTS on partial indexes."""
+    whens = [When(condition, then=Value(word)) for word, condition in _status_conditions()]
+    return endpoints.annotate(
+        status_word=Case(*whens, default=Value(rules.SETTING_UP), output_field=CharField())
+    )
+
+
+def _status_conditions() -> list[tuple[str, Any]]:
+    rows = Instance.objects.filter(endpoint=OuterRef("pk"))
+    coming, ready = Exists(rows.filter(state__in=COMING)), Exists(rows.filter(state="ready"))
+    awaiting = rows.filter(state="awaiting")
+    held = Exists(rows.filter(state="failed", node__isnull=False))
+    outdated = rows.filter(state__in=[*COMING, "ready"], config_version__lt=OuterRef("config_version"))
+    stopped = Q(desired="stopped")
+    leaving = Q(coming | ready | Exists(rows.filter(state="draining")) | held)
+    return [
+        (rules.DELETING, Q(desired="deleted")),
+        (rules.STOPPING, stopped & leaving),
+        (rules.STOPPED, stopped),
+        (rules.UPDATING, Q(ready) & Q(Exists(outdated))),
+        (rules.LIVE, Q(ready)),
+        (rules.SETTING_UP, Q(coming | Exists(awaiting.filter(reason__isnull=True)))),
+        (rules.AWAITING_RDU, Q(Exists(awaiting))),
+        (rules.FAILED, Q(Exists(rows.filter(state="failed")))),
+    ]
+
+
+def not_gone() -> Any:
+    """A deleted endpoint is seen as long as anything of it is left on a node that is not lost."""
+    rows = Instance.objects.filter(endpoint=OuterRef("pk"), state__in=LIVE, node__isnull=False)
+    # Not an EXISTS: beside an OR, PostgreSQL would answer that by reading every instance there is.
+    left = rows.exclude(node__state=NodeState.LOST).order_by().values("pk")[:1]
+    return ~Q(desired="deleted") | Q(IsNull(Subquery(left), False))
