@@ -25,6 +25,7 @@ from endpoints.shapes import (
 )
 from endpoints.specs import Edit, Plan, Spec, read_spec
 from scheduler import selectors as machines
+from scheduler.room import surely_fits
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
 from studio.hub.models import ModelVersion
@@ -88,9 +89,8 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
     actor = request.auth
     project = projects.named(actor, body.project)
     spec = _spec(actor, body, body.endpoint_name, body.description)
-    preview = _preview(actor, read_spec(actor, spec))
     endpoint = services.create_endpoint(actor=actor, project=project, spec=spec, now=request.now)
-    return _with_keys(request, endpoint) | {"warnings": _warnings(preview)}
+    return _with_keys(request, endpoint) | {"warnings": _warnings_of_new(actor, endpoint)}
 
 
 @router.post("/plan", response=looks(PlanOut), summary="Plan an endpoint without creating it")
@@ -104,7 +104,8 @@ def plan_endpoint(request: ApiRequest, body: Wish) -> dict[str, Any]:
 @router.get("/endpoints/{endpoint}", response=looks(EndpointOut), summary="An endpoint")
 def endpoint_info(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
     """A name that several projects have needs `project`. Key values are for those who may manage keys."""
-    return _with_keys(request, _named(request.auth, endpoint, project))
+    where = projects.named(request.auth, project) if project else None
+    return _with_keys(request, selectors.named(request.auth, endpoint, where, only_told=True))
 
 
 @router.patch("/endpoints/{endpoint}", response=changes(EndpointOut), summary="Change an endpoint")
@@ -300,6 +301,19 @@ def _preview(actor: Actor, plan: Plan) -> machines.Preview:
         rdus=plan.rdus,
         instances=plan.instances,
     )
+
+
+def _warnings_of_new(actor: Actor, endpoint: Endpoint) -> list[str]:
+    """Of one that was created just now. Where there is plenty of room, as nearly always, nothing is planned."""
+    wish = {
+        "generation": endpoint.generation_id,
+        "min_width": endpoint.min_width,
+        "rdus": endpoint.rdus,
+        "instances": endpoint.instances if endpoint.desired == Endpoint.Desired.RUNNING else 0,
+    }
+    if surely_fits(**wish, without=endpoint.pk):
+        return []
+    return _warnings(machines.preview(actor, **wish, endpoint=endpoint.pk))
 
 
 def _plan(version: ModelVersion, arch: str, preview: machines.Preview) -> dict[str, Any]:
