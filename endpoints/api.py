@@ -305,15 +305,14 @@ def _preview(actor: Actor, plan: Plan) -> machines.Preview:
 
 def _warnings_of_new(actor: Actor, endpoint: Endpoint) -> list[str]:
     """Of one that was created just now. Where there is plenty of room, as nearly always, nothing is planned."""
-    wish = {
-        "generation": endpoint.generation_id,
-        "min_width": endpoint.min_width,
-        "rdus": endpoint.rdus,
-        "instances": endpoint.instances if endpoint.desired == Endpoint.Desired.RUNNING else 0,
-    }
-    if surely_fits(**wish, without=endpoint.pk):
+    wanted = endpoint.instances if endpoint.desired == Endpoint.Desired.RUNNING else 0
+    arch, width, rdus = endpoint.generation_id, endpoint.min_width, endpoint.rdus
+    own = endpoint.pk
+    if surely_fits(generation=arch, min_width=width, rdus=rdus, instances=wanted, without=own):
         return []
-    return _warnings(machines.preview(actor, **wish, endpoint=endpoint.pk))
+    return _warnings(
+        machines.preview(actor, generation=arch, min_width=width, rdus=rdus, instances=wanted, endpoint=own)
+    )
 
 
 def _plan(version: ModelVersion, arch: str, preview: machines.Preview) -> dict[str, Any]:
