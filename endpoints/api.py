@@ -2,10 +2,10 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import QuerySet
-from ninja import Router
+from ninja import Query, Router
 
 from apikeys.api import key_json, keys_json
 from endpoints import selectors, services, statuses
@@ -36,6 +36,8 @@ from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor
 
 router = Router(tags=["endpoints"])
+
+SpecVersion = Annotated[int | None, Query(description="Refused with 409 unless it is still the present one.")]
 
 INSUFFICIENT = (
     "Insufficient RDUs in a single node: {waiting} of {all} instances will be Awaiting RDU until RDUs become "
@@ -125,7 +127,7 @@ def update_endpoint(
 
 
 @router.post(
-    "/endpoints/{endpoint}/plan", response=looks(EditPlanOut), summary="Plan a change without making it"
+    "/endpoints/{endpoint}/plan", response=looks(EditPlanOut, 409), summary="Plan a change without making it"
 )
 def plan_change(
     request: ApiRequest, endpoint: str, body: Changes, project: str | None = None
@@ -140,25 +142,33 @@ def plan_change(
 
 
 @router.post("/endpoints/{endpoint}/stop", response=changes(EndpointOut), summary="Stop an endpoint")
-def stop_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def stop_endpoint(
+    request: ApiRequest, endpoint: str, project: str | None = None, spec_version: SpecVersion = None
+) -> dict[str, Any]:
     """Requests under way are finished, then the RDUs are free. The wish is kept for a restart."""
     found = _named(request.auth, endpoint, project)
-    stopped = services.stop_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    stopped = services.stop_endpoint(actor=request.auth, endpoint=found, seen=spec_version, now=request.now)
     return masked(selectors.view(stopped), request.now)
 
 
 @router.post("/endpoints/{endpoint}/restart", response=changes(EndpointOut), summary="Restart an endpoint")
-def restart_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def restart_endpoint(
+    request: ApiRequest, endpoint: str, project: str | None = None, spec_version: SpecVersion = None
+) -> dict[str, Any]:
     """A stopped or failed one starts; the instances of a running one are replaced in turn."""
     found = _named(request.auth, endpoint, project)
-    restarted = services.restart_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    restarted = services.restart_endpoint(
+        actor=request.auth, endpoint=found, seen=spec_version, now=request.now
+    )
     return masked(selectors.view(restarted), request.now)
 
 
 @router.delete("/endpoints/{endpoint}", response=changes(EndpointOut), summary="Delete an endpoint")
-def delete_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def delete_endpoint(
+    request: ApiRequest, endpoint: str, project: str | None = None, spec_version: SpecVersion = None
+) -> dict[str, Any]:
     found = _named(request.auth, endpoint, project)
-    deleted = services.delete_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    deleted = services.delete_endpoint(actor=request.auth, endpoint=found, seen=spec_version, now=request.now)
     return masked(selectors.view(deleted), request.now)
 
 
