@@ -11,7 +11,7 @@ from apikeys.models import ApiKey
 from apikeys.rules import LIMITS, MOST_LIMIT, masked, status, status_in_json
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
-from studio.json_api import ApiRequest, Body, moment
+from studio.json_api import PAGE, ApiRequest, Body, moment, page
 from studio.json_docs import changes, creates, looks
 from studio.projects import selectors as projects
 from studio.repeating import REPEATABLE, may_repeat
@@ -85,9 +85,17 @@ class Keys(Schema):
 
 
 @router.get("/endpoints/{endpoint}/apikeys", response=looks(Keys), summary="List the API keys of an endpoint")
-def list_api_keys(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def list_api_keys(
+    request: ApiRequest,
+    endpoint: str,
+    project: str | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE,
+) -> dict[str, Any]:
     """Newest first, the First Key last. Whoever may not see values gets them masked."""
-    return {"api_keys": keys_json(request, _endpoint(request, endpoint, project)), "next": None}
+    found = _endpoint(request, endpoint, project)
+    keys, following = page(endpoints.keys_of(found), cursor, limit)
+    return {"api_keys": _keys_json(request, found, keys), "next": following}
 
 
 @router.post(

@@ -5,7 +5,7 @@ endpoint first; each change of what works raises its `route_version`, so every g
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from apikeys.models import ApiKey
@@ -177,9 +177,7 @@ def show_keys(
     """The values of those that are not revoked, by key id; audited once per actor, key and hour with a count."""
     require(actor, "key.manage", facts, thing="endpoint")
     shown = {key.pk: seal.Secret(keyring.open_value(key.sealed, "api key")) for key in keys if key.sealed}
-    for key in keys:
-        if key.pk in shown:
-            _count_showing(actor, key, facts, now)
+    _count_showings(actor, [key for key in keys if key.pk in shown], facts, now)
     return shown
 
 
@@ -283,16 +281,17 @@ def _record(
     )
 
 
-def _count_showing(actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> None:
+def _count_showings(actor: Actor, keys: Sequence[ApiKey], facts: Facts, now: datetime) -> None:
+    things = {key.endpoint_id for key in keys}
     lately = Event.objects.filter(
-        actor_id=actor.id,
-        verb="show key",
-        thing_id=key.endpoint_id,
-        changes__key=str(key.pk),
-        at__gt=now - SHOWN_EVERY,
+        actor_id=actor.id, verb="show key", thing_id__in=things, at__gt=now - SHOWN_EVERY
     )
-    event = lately.order_by("-id").first()
-    if event is None:
-        _record(actor, "show key", key, key.endpoint, facts, {"times": 1})
-        return
-    Event.objects.filter(pk=event.pk).update(changes=event.changes | {"times": event.changes["times"] + 1})
+    counted = {
+        changes["key"]: (pk, changes) for pk, changes in lately.order_by("id").values_list("pk", "changes")
+    }
+    for key in keys:
+        if str(key.pk) not in counted:
+            _record(actor, "show key", key, key.endpoint, facts, {"times": 1})
+            continue
+        event, changes = counted[str(key.pk)]
+        Event.objects.filter(pk=event).update(changes=changes | {"times": changes["times"] + 1})

@@ -2,10 +2,10 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import QuerySet
-from ninja import Router
+from ninja import Query, Router
 
 from apikeys.api import key_json, keys_json
 from endpoints import selectors, services, statuses
@@ -25,6 +25,7 @@ from endpoints.shapes import (
 )
 from endpoints.specs import Edit, Plan, Spec, read_spec
 from scheduler import selectors as machines
+from scheduler.room import surely_fits
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
 from studio.hub.models import ModelVersion
@@ -35,6 +36,8 @@ from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor
 
 router = Router(tags=["endpoints"])
+
+SpecVersion = Annotated[int | None, Query(description="Refused with 409 unless it is still the present one.")]
 
 INSUFFICIENT = (
     "Insufficient RDUs in a single node: {waiting} of {all} instances will be Awaiting RDU until RDUs become "
@@ -88,9 +91,8 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
     actor = request.auth
     project = projects.named(actor, body.project)
     spec = _spec(actor, body, body.endpoint_name, body.description)
-    preview = _preview(actor, read_spec(actor, spec))
     endpoint = services.create_endpoint(actor=actor, project=project, spec=spec, now=request.now)
-    return _with_keys(request, endpoint) | {"warnings": _warnings(preview)}
+    return _with_keys(request, endpoint) | {"warnings": _warnings_of_new(actor, endpoint)}
 
 
 @router.post("/plan", response=looks(PlanOut), summary="Plan an endpoint without creating it")
@@ -104,7 +106,8 @@ def plan_endpoint(request: ApiRequest, body: Wish) -> dict[str, Any]:
 @router.get("/endpoints/{endpoint}", response=looks(EndpointOut), summary="An endpoint")
 def endpoint_info(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
     """A name that several projects have needs `project`. Key values are for those who may manage keys."""
-    return _with_keys(request, _named(request.auth, endpoint, project))
+    where = projects.named(request.auth, project) if project else None
+    return _with_keys(request, selectors.named(request.auth, endpoint, where, only_told=True))
 
 
 @router.patch("/endpoints/{endpoint}", response=changes(EndpointOut), summary="Change an endpoint")
@@ -124,7 +127,7 @@ def update_endpoint(
 
 
 @router.post(
-    "/endpoints/{endpoint}/plan", response=looks(EditPlanOut), summary="Plan a change without making it"
+    "/endpoints/{endpoint}/plan", response=looks(EditPlanOut, 409), summary="Plan a change without making it"
 )
 def plan_change(
     request: ApiRequest, endpoint: str, body: Changes, project: str | None = None
@@ -139,25 +142,33 @@ def plan_change(
 
 
 @router.post("/endpoints/{endpoint}/stop", response=changes(EndpointOut), summary="Stop an endpoint")
-def stop_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def stop_endpoint(
+    request: ApiRequest, endpoint: str, project: str | None = None, spec_version: SpecVersion = None
+) -> dict[str, Any]:
     """Requests under way are finished, then the RDUs are free. The wish is kept for a restart."""
     found = _named(request.auth, endpoint, project)
-    stopped = services.stop_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    stopped = services.stop_endpoint(actor=request.auth, endpoint=found, seen=spec_version, now=request.now)
     return masked(selectors.view(stopped), request.now)
 
 
 @router.post("/endpoints/{endpoint}/restart", response=changes(EndpointOut), summary="Restart an endpoint")
-def restart_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def restart_endpoint(
+    request: ApiRequest, endpoint: str, project: str | None = None, spec_version: SpecVersion = None
+) -> dict[str, Any]:
     """A stopped or failed one starts; the instances of a running one are replaced in turn."""
     found = _named(request.auth, endpoint, project)
-    restarted = services.restart_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    restarted = services.restart_endpoint(
+        actor=request.auth, endpoint=found, seen=spec_version, now=request.now
+    )
     return masked(selectors.view(restarted), request.now)
 
 
 @router.delete("/endpoints/{endpoint}", response=changes(EndpointOut), summary="Delete an endpoint")
-def delete_endpoint(request: ApiRequest, endpoint: str, project: str | None = None) -> dict[str, Any]:
+def delete_endpoint(
+    request: ApiRequest, endpoint: str, project: str | None = None, spec_version: SpecVersion = None
+) -> dict[str, Any]:
     found = _named(request.auth, endpoint, project)
-    deleted = services.delete_endpoint(actor=request.auth, endpoint=found, now=request.now)
+    deleted = services.delete_endpoint(actor=request.auth, endpoint=found, seen=spec_version, now=request.now)
     return masked(selectors.view(deleted), request.now)
 
 
@@ -299,6 +310,18 @@ def _preview(actor: Actor, plan: Plan) -> machines.Preview:
         min_width=plan.min_width,
         rdus=plan.rdus,
         instances=plan.instances,
+    )
+
+
+def _warnings_of_new(actor: Actor, endpoint: Endpoint) -> list[str]:
+    """Of one that was created just now. Where there is plenty of room, as nearly always, nothing is planned."""
+    wanted = endpoint.instances if endpoint.desired == Endpoint.Desired.RUNNING else 0
+    arch, width, rdus = endpoint.generation_id, endpoint.min_width, endpoint.rdus
+    own = endpoint.pk
+    if surely_fits(generation=arch, min_width=width, rdus=rdus, instances=wanted, without=own):
+        return []
+    return _warnings(
+        machines.preview(actor, generation=arch, min_width=width, rdus=rdus, instances=wanted, endpoint=own)
     )
 
 

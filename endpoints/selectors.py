@@ -14,9 +14,13 @@ from django.db.models import (
     Prefetch,
     Q,
     QuerySet,
+    Value,
 )
+from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 
 from apikeys.models import ApiKey
+from apikeys.rules import LIMITS
 from endpoints import rules, statuses
 from endpoints.models import Endpoint
 from scheduler.models import Allocation, Instance
@@ -26,7 +30,7 @@ from studio.audit.models import Event
 from studio.errors import NotFound
 from studio.projects import selectors as projects
 from studio.projects.models import Project
-from studio.tenants.rules import Actor, Facts, share_of
+from studio.tenants.rules import Actor, Facts, may, share_of
 
 EVENTS_LOOKED_AT = 500
 LISTED_KEYS = 10  # an endpoint may have thousands
@@ -37,6 +41,22 @@ SHOWN = (
     "name", "created_at", "deleted_at", "generation_id", "general_access", "desired", "instances", "config_version",
     "project__name", "project__owner", "project__general_access", "project__tenant__name", "owner__username",
     "model_version__number", "model_version__model__name",
+)  # fmt: skip
+
+TOLD_WITH = ("project", "owner", "model_version__model__app")
+TOLD = (
+    "name", "description", "created_at", "updated_at", "deleted_at", "generation_id", "general_access", "desired",
+    "instances", "parameters", "spec_version", "config_version", "owner__username",
+    "project__name", "project__owner", "project__general_access", "project__tenant",
+    "model_version__number", "model_version__model__name", "model_version__model__app__name",
+)  # fmt: skip
+KEY = (
+    "endpoint", "owner__username", "description", "is_first", "prefix", *LIMITS, "experts", "created_at", "updated_at",
+    "expires_at", "revoked_at",
+)  # fmt: skip
+INSTANCE = (
+    "endpoint_id", "pk", "ordinal", "state", "state_since", "node_id", "node__name", "generation_id",
+    "config_version", "reason", "progress", "crashes", "log_tail",
 )  # fmt: skip
 
 
@@ -78,7 +98,12 @@ def deleted_named(actor: Actor, name_or_id: str, now: datetime, project: Project
 
 def is_taken(project: UUID, name: str) -> bool:
     """Whether an endpoint that is not deleted has this name in the project."""
-    return Endpoint.objects.filter(project=project, name__iexact=name).exclude(desired="deleted").exists()
+    return _called(Endpoint.objects.filter(project=project), name).exists()
+
+
+def _called(pool: QuerySet[Endpoint], name: str) -> QuerySet[Endpoint]:
+    """Those of this name in any case that are not deleted, as the unique index has them."""
+    return pool.exclude(desired="deleted").filter(Exact(Lower("name"), Lower(Value(name))))
 
 
 def _seen_by(actor: Actor) -> Q:
@@ -96,6 +121,11 @@ def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return found.select_related(None).select_related(*LISTED).only(*SHOWN)
 
 
+def told(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """With no more than the REST API says of it, and who may know that depends on."""
+    return found.select_related(None).select_related(*TOLD_WITH).only(*TOLD)
+
+
 def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
     """`listed`, in two steps: a hundred thousand ids are sorted in a third of the time that whole rows take."""
     ids: list[UUID] = list(found.values_list("pk", flat=True)[:many])
@@ -104,10 +134,10 @@ def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
 
 
 def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
-    """The same rows whole, with the First Key and the newest API keys of each as `listed_keys`."""
-    keys = ApiKey.objects.select_related("owner").order_by("-is_first", "-created_at", "id")
+    """The same rows as `told`, with the First Key and the newest API keys of each as `listed_keys`."""
+    keys = ApiKey.objects.select_related("owner").only(*KEY).order_by("-is_first", "-created_at", "id")
     some = Prefetch("api_keys", queryset=keys[: LISTED_KEYS + 1], to_attr="listed_keys")
-    rows = Endpoint.objects.filter(pk__in=[each.pk for each in found]).select_related(*WITH)
+    rows = told(Endpoint.objects.filter(pk__in=[each.pk for each in found]))
     by_id = {row.pk: row for row in rows.prefetch_related(some)}
     return [by_id[each.pk] for each in found if each.pk in by_id]
 
@@ -141,23 +171,35 @@ def events(actor: Actor, most: int) -> list[Event]:
     return list(Event.objects.filter(pk__in=shown))
 
 
-def named(actor: Actor, name_or_id: str, project: Project | None = None) -> Endpoint:
+def named(
+    actor: Actor, name_or_id: str, project: Project | None = None, *, only_told: bool = False
+) -> Endpoint:
     """By id, or by name in the project, or by name among all visible ones of the active tenant.
 
-    One that is Deleting is found by its id only: its name is free.
+    One that is Deleting is found by its id only: its name is free. `only_told`: no more of it than `told`.
 
     Raises `NotFound`; where the name fits several, the sentence lists them as `project/endpoint (id)`.
     """
-    pool = visible(actor)
-    if project is not None:
-        pool = pool.filter(project=project)
+    shaped = told if only_told else _with_all
+    home = Q(project=project) if project is not None else Q()
     try:
-        found = list(pool.filter(pk=UUID(name_or_id)))
+        found = _by_id(actor, shaped(Endpoint.objects.filter(home, pk=UUID(name_or_id))))
     except ValueError:
-        pool = pool.exclude(desired="deleted")
-        pool = pool if project is not None else pool.filter(project__tenant=actor.tenant)
-        found = list(pool.filter(name__iexact=name_or_id)[:20])
+        home = home or Q(project__tenant=actor.tenant)
+        found = list(_called(shaped(visible(actor)).filter(home), name_or_id)[:20])
     return _the_one(found, f"endpoint {name_or_id!r}", "Name the project.")
+
+
+def _by_id(actor: Actor, pool: QuerySet[Endpoint]) -> list[Endpoint]:
+    """The one of the pool, if the actor may see it: `visible` on a row, whose query was a third of an answer."""
+    found = list(pool)
+    if found and found[0].desired == Endpoint.Desired.DELETED:
+        return list(pool.filter(statuses.not_gone(), _seen_by(actor)))
+    return [each for each in found if may(actor, "endpoint.see", facts(actor, each))]
+
+
+def _with_all(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    return found.select_related(*WITH)
 
 
 def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:
@@ -271,42 +313,51 @@ class EndpointView:
 def views(endpoints: Iterable[Endpoint], *, whole: bool = False) -> list[EndpointView]:
     """Endpoints with their status; `whole` adds every instance with its node, RDUs and reason."""
     found = list(endpoints)
+    if whole:
+        return _whole(found)
     counts = statuses.tallies(found)
-    instances = instance_views([endpoint.pk for endpoint in found]) if whole else {}
-    return [
-        EndpointView(each, rules.status(counts[each.pk]), counts[each.pk].ready, instances.get(each.pk, []))
-        for each in found
-    ]
+    return [EndpointView(each, rules.status(counts[each.pk]), counts[each.pk].ready) for each in found]
+
+
+def _whole(found: Sequence[Endpoint]) -> list[EndpointView]:
+    """The status comes of the same rows that are shown."""
+    rows = _instance_rows([endpoint.pk for endpoint in found])
+    held = _held_by([row["pk"] for instances in rows.values() for row in instances if row["node_id"]])
+    made = []
+    for endpoint in found:
+        own = rows.get(endpoint.pk, [])
+        tally = statuses.tally(
+            endpoint,
+            [
+                (row["state"], row["config_version"], row["node_id"], (row["reason"] or {}).get("code"))
+                for row in own
+            ],
+        )
+        instances = [_instance_view(row, held.get(row["pk"], [])) for row in own]
+        made.append(EndpointView(endpoint, rules.status(tally), tally.ready, instances))
+    return made
 
 
 def view(endpoint: Endpoint) -> EndpointView:
     return views([endpoint], whole=True)[0]
 
 
-def instance_views(endpoints: Sequence[UUID]) -> dict[UUID, list[InstanceView]]:
-    """Endpoint id → its instances that are not over, by their number; two queries."""
-    rows = list(
-        Instance.objects.filter(endpoint__in=endpoints)
-        .exclude(state=InstanceState.STOPPED)
-        .order_by("ordinal", "created_at")
-        .values(
-            "endpoint_id", "pk", "ordinal", "state", "state_since", "node__name", "generation_id",
-            "reason", "progress", "crashes", "log_tail",
-        )
-    )  # fmt: skip
-    held = _held_by([row["pk"] for row in rows])
-    found: dict[UUID, list[InstanceView]] = {}
-    for row in rows:
-        found.setdefault(row["endpoint_id"], []).append(_instance_view(row, held.get(row["pk"], [])))
+def _instance_rows(endpoints: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Endpoint id → its instances that are not over, by their number."""
+    rows = Instance.objects.filter(endpoint__in=endpoints).exclude(state=InstanceState.STOPPED)
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    for row in rows.order_by("ordinal", "created_at").values(*INSTANCE):
+        found.setdefault(row["endpoint_id"], []).append(row)
     return found
 
 
 def _held_by(instances: Sequence[UUID]) -> dict[UUID, list[int]]:
     """Instance → the indices of its RDUs."""
-    live = Allocation.objects.filter(instance__in=instances, released_at=None).order_by("rdu__index")
     found: dict[UUID, list[int]] = {}
-    for instance, index in live.values_list("instance_id", "rdu__index"):
-        found.setdefault(instance, []).append(index)
+    if instances:  # many wait or are over, and then there is nothing to ask
+        live = Allocation.objects.filter(instance__in=instances, released_at=None).order_by("rdu__index")
+        for instance, index in live.values_list("instance_id", "rdu__index"):
+            found.setdefault(instance, []).append(index)
     return found
 
 

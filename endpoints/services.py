@@ -90,8 +90,7 @@ def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: dateti
     facts = selectors.facts(actor, endpoint)
     require(actor, "endpoint.run", facts, thing="endpoint")
     endpoint = _locked(endpoint)
-    if edit.spec_version is not None and edit.spec_version != endpoint.spec_version:
-        raise Changed("Somebody changed this endpoint meanwhile; look at it again and repeat your change.")
+    _check_still(edit.spec_version, endpoint)
     wanted = read_edit(actor, endpoint, edit)
     changes: dict[str, object] = {
         name: [str(getattr(endpoint, name)), str(new)] for name, new in wanted.items()
@@ -114,6 +113,7 @@ def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: dateti
 def foresee_edit(*, actor: Actor, endpoint: Endpoint, edit: Edit) -> Prospect:
     """What `update_endpoint` would do now; nothing is changed. Raises what it would raise."""
     require(actor, "endpoint.run", selectors.facts(actor, endpoint), thing="endpoint")
+    _check_still(edit.spec_version, endpoint)
     wanted = read_edit(actor, endpoint, edit)
     after = copy(endpoint)
     for name, value in wanted.items():
@@ -138,23 +138,28 @@ def preview_edit(*, actor: Actor, prospect: Prospect) -> machines.Preview:
 
 
 @unit_of_work
-def stop_endpoint(*, actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
-    """Let its instances finish what they do and end; the wish is kept for a restart. Stopping twice is fine."""
-    return _wish(actor, "stop", endpoint, Endpoint.Desired.STOPPED, now)
+def stop_endpoint(*, actor: Actor, endpoint: Endpoint, seen: int | None = None, now: datetime) -> Endpoint:
+    """Let its instances finish what they do and end; the wish is kept for a restart. Stopping twice is fine.
+
+    `seen`: the `spec_version` it must still have, here and below; else `Changed`.
+    """
+    return _wish(actor, "stop", endpoint, Endpoint.Desired.STOPPED, seen, now)
 
 
 @unit_of_work
-def restart_endpoint(*, actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
+def restart_endpoint(*, actor: Actor, endpoint: Endpoint, seen: int | None = None, now: datetime) -> Endpoint:
     """Run it (again) with new instances: a stopped or failed one starts, a running one is replaced in turn."""
-    return _wish(actor, "restart", endpoint, Endpoint.Desired.RUNNING, now)
+    return _wish(actor, "restart", endpoint, Endpoint.Desired.RUNNING, seen, now)
 
 
 @unit_of_work
-def delete_endpoint(*, actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
+def delete_endpoint(*, actor: Actor, endpoint: Endpoint, seen: int | None = None, now: datetime) -> Endpoint:
     """It answers no more, its instances end, its name is free. For a day it can be restored."""
     facts = selectors.facts(actor, endpoint)
     require(actor, "endpoint.delete", facts, thing="endpoint")
-    return _delete(actor, _locked(endpoint), now)
+    endpoint = _locked(endpoint)
+    _check_still(seen, endpoint)
+    return _delete(actor, endpoint, now)
 
 
 @unit_of_work
@@ -222,9 +227,12 @@ def _delete(actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
     return _fresh(endpoint)
 
 
-def _wish(actor: Actor, verb: str, endpoint: Endpoint, desired: str, now: datetime) -> Endpoint:
+def _wish(
+    actor: Actor, verb: str, endpoint: Endpoint, desired: str, seen: int | None, now: datetime
+) -> Endpoint:
     require(actor, "endpoint.run", selectors.facts(actor, endpoint), thing="endpoint")
     endpoint = _locked(endpoint)
+    _check_still(seen, endpoint)
     if endpoint.desired == desired == Endpoint.Desired.STOPPED:
         return endpoint
     renewed = 1 if desired == Endpoint.Desired.RUNNING else 0
@@ -238,6 +246,11 @@ def _wish(actor: Actor, verb: str, endpoint: Endpoint, desired: str, now: dateti
     rollouts.converge(endpoint.pk, now=now)
     routing.touch([endpoint.pk])
     return _fresh(endpoint)
+
+
+def _check_still(seen: int | None, endpoint: Endpoint) -> None:
+    if seen is not None and seen != endpoint.spec_version:
+        raise Changed("Somebody changed this endpoint meanwhile; look at it again and repeat your change.")
 
 
 def _locked(endpoint: Endpoint, *, deleted: bool = False) -> Endpoint:

@@ -14,17 +14,28 @@ from endpoints.rules import Tally
 from scheduler.models import LIVE, Instance
 from scheduler.rules import COMING, InstanceState, NodeState
 
+Fact = tuple[
+    str, int, UUID | None, str | None
+]  # of an instance: state, config_version, node, code of its reason
+
 
 def tallies(endpoints: Sequence[Endpoint]) -> dict[UUID, Tally]:
     """Endpoint id → its wish and the states of its instances, in one query."""
-    by_id = {endpoint.pk: endpoint for endpoint in endpoints}
-    counts: dict[UUID, Counter[str]] = {pk: Counter() for pk in by_id}
-    rows = Instance.objects.filter(endpoint__in=by_id).exclude(state=InstanceState.STOPPED)
-    for pk, state, config, node, reason in rows.order_by().values_list(
+    found: dict[UUID, list[Fact]] = {endpoint.pk: [] for endpoint in endpoints}
+    rows = Instance.objects.filter(endpoint__in=found).exclude(state=InstanceState.STOPPED)
+    for pk, *fact in rows.order_by().values_list(
         "endpoint_id", "state", "config_version", "node_id", "reason__code"
     ):
-        counts[pk].update(_kinds(state, config < by_id[pk].config_version, node is not None, reason))
-    return {pk: Tally(desired=by_id[pk].desired, **counts[pk]) for pk in by_id}
+        found[pk].append((fact[0], fact[1], fact[2], fact[3]))
+    return {endpoint.pk: tally(endpoint, found[endpoint.pk]) for endpoint in endpoints}
+
+
+def tally(endpoint: Endpoint, instances: Iterable[Fact]) -> Tally:
+    """Of those that are not over."""
+    counts: Counter[str] = Counter()
+    for state, config, node, reason in instances:
+        counts.update(_kinds(state, config < endpoint.config_version, node is not None, reason))
+    return Tally(desired=endpoint.desired, **counts)
 
 
 def _kinds(state: str, outdated: bool, on_node: bool, reason: str | None) -> Iterable[str]:

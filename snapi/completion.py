@@ -14,8 +14,8 @@ import typer
 from snapi import config
 from snapi.client import Client
 from snapi.errors import SnapiError
+from snapi.variables import COMPLETE
 
-VARIABLE = "_SNAPI_COMPLETE"  # set by the shell's script while it asks
 PATIENCE_SECONDS = 2.0
 MOST = 100
 
@@ -61,6 +61,6 @@ def _names(incomplete: str, ask: Callable[[Client], list[str]]) -> list[str]:
 
 def _as_word(name: str) -> str:
     """Bash puts it on the line as it is, so a space is marked there."""
-    if os.environ.get(VARIABLE, "").endswith("bash"):
+    if os.environ.get(COMPLETE, "").endswith("bash"):
         return re.sub(r"([^\w.-])", r"\\\1", name)
     return name

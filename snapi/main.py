@@ -10,12 +10,11 @@ from typing import TextIO
 
 import typer
 
-from snapi.commands import apikey, apps, config, endpoint, model, node, project, tenant
-from snapi.commands import completion as completion_command
 from snapi.commands.version import version
-from snapi.completion import VARIABLE
 from snapi.errors import SnapiError
+from snapi.late import LateGroup
 from snapi.output import fail
+from snapi.variables import COMPLETE
 
 
 def _dashes(name: str) -> str:
@@ -29,6 +28,7 @@ HELP_NOT_ASKED = {"help": False, "version": {"help": False}}
 
 app = typer.Typer(
     name="snapi",
+    cls=LateGroup,
     help="Create, watch and change model endpoints of a Studio platform.",
     no_args_is_help=True,
     add_completion=False,
@@ -42,21 +42,14 @@ app = typer.Typer(
     },
 )
 app.command(epilog="\b\nExample:\n  snapi version")(version)
-app.command(epilog=completion_command.EPILOG)(completion_command.completion)
-app.add_typer(config.app, name="config")
-app.add_typer(tenant.app, name="tenant")
-app.add_typer(apps.app, name="app")
-app.add_typer(model.app, name="model")
-app.add_typer(project.app, name="project")
-endpoint.app.add_typer(apikey.app)
-app.add_typer(endpoint.app, name="endpoint")
-app.add_typer(node.app, name="node")
+# Without one, typer would take `version`, the only command that it is told, for all there is.
+app.callback()(lambda: None)
 
 
 def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         _never_choke(stream)
-    if VARIABLE in os.environ:
+    if COMPLETE in os.environ:
         _prepare_completion()
     try:
         code = app(prog_name="snapi", standalone_mode=False)

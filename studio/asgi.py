@@ -6,6 +6,8 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+# A request has a thread of its own, and without a pool a new connection too.
+os.environ.setdefault("STUDIO_DATABASE_POOL", "1")
 
 application = get_asgi_application()
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 from uuid import UUID
 
+import orjson
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as BadValue
@@ -255,7 +256,32 @@ def new_api(title: str, version: str, description: str) -> NinjaAPI:
     )
     for kind, handler in ON_ERROR:
         api.add_exception_handler(kind, handler)
+    api.add_decorator(_answering)
     return api
+
+
+def _answering(operation: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
+    """Sends what an operation says as it is.
+
+    Its schema describes it to clients; to read fifty endpoints through it took an eighth of their list. That every
+    answer fits its schema is for the tests to see.
+    """
+
+    @wraps(operation)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        said = operation(request, *args, **kwargs)
+        if isinstance(said, HttpResponseBase):
+            return said
+        return HttpResponse(_as_json(said), content_type="application/json; charset=utf-8")
+
+    return answered
+
+
+def _as_json(said: Any) -> bytes:
+    try:
+        return orjson.dumps(said)
+    except orjson.JSONEncodeError:  # a hyperparameter may be a number of more than 64 bits
+        return json.dumps(said).encode()
 
 
 def addresses(api: NinjaAPI) -> tuple[list[URLPattern | URLResolver], str, str]:

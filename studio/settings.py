@@ -103,7 +103,9 @@ else:
     # No query here is long enough to be worth compiling, and the guess that one is costs half a second.
     OPTIONS.setdefault("options", "-c jit=off")
     if env.flag("STUDIO_DATABASE_POOL", False):
-        OPTIONS["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+        # Who waits for a row holds a connection meanwhile, so the others wait longer than for a busy moment.
+        OPTIONS["pool"] = {"min_size": 1, "max_size": 16, "timeout": 30}
+        DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a database that was started anew broke them all
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ----- people ---------------------------------------------------------------------------------------------

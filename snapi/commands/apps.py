@@ -7,7 +7,7 @@ from snapi.client import Client
 from snapi.options import JsonOption
 from snapi.output import grid, section, show
 
-app = typer.Typer(help="ML Apps.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi app list")

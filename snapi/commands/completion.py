@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from snapi.completion import VARIABLE
 from snapi.output import show
+from snapi.variables import COMPLETE
+
+app = typer.Typer()
 
 EPILOG = (
     "\b\nExample:\n  snapi completion bash >> ~/.bashrc\n\n"
@@ -21,6 +23,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
+@app.command("completion", epilog=EPILOG)
 def completion(
     shell: Annotated[Shell, typer.Argument(help="The shell that shall complete.")],
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -29,5 +32,5 @@ def completion(
     # Only these two, this command and a pressed Tab key, need it.
     from typer.completion import get_completion_script  # noqa: PLC0415
 
-    script = get_completion_script(prog_name="snapi", complete_var=VARIABLE, shell=shell.value)
+    script = get_completion_script(prog_name="snapi", complete_var=COMPLETE, shell=shell.value)
     show({"shell": shell.value, "script": script}, json_output, script)

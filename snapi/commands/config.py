@@ -9,7 +9,7 @@ from snapi.errors import WrongUsage
 from snapi.options import JsonOption
 from snapi.output import show
 
-app = typer.Typer(help="Choose the platform and the tenant.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command(

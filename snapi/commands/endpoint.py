@@ -7,8 +7,8 @@ import typer
 
 from snapi import completion, config
 from snapi.client import Client
+from snapi.commands import apikey, predict, usage, watch
 from snapi.commands import endpoint_pages as pages
-from snapi.commands import predict, usage, watch
 from snapi.errors import WrongUsage
 from snapi.options import (
     ArchOption,
@@ -25,10 +25,11 @@ from snapi.options import (
 from snapi.output import one_line, show, warn
 from snapi.progress import wait_until_live
 
-app = typer.Typer(help="Endpoints: models that answer predictions.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 app.command(epilog=usage.EPILOG)(usage.usage)
 app.command(epilog=predict.EPILOG)(predict.predict)
 app.add_typer(watch.app)
+app.add_typer(apikey.app)
 
 InstancesOption = Annotated[int, typer.Option("--instances", "-i", metavar="N", help="Number of instances.")]
 

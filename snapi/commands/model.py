@@ -9,7 +9,7 @@ from snapi.client import Client
 from snapi.options import JsonOption
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
 
-app = typer.Typer(help="Models of the Model Hub.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 JOB_TYPES = ("batch_predict", "deploy", "train")
 COLUMNS = [("Name", 36), ("Version", 7), ("ML App", 24), ("Job Types", 14), ("RDU Arch", 14), ("Status", 12)]

@@ -15,7 +15,7 @@ from snapi.errors import WrongUsage
 from snapi.options import ArchOption, JsonOption
 from snapi.output import dash, grid, label_block, one_line, section, show
 
-app = typer.Typer(help="Nodes: the machines whose RDUs endpoints run on.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 COLUMNS = [
     ("Node", 20),

@@ -11,7 +11,7 @@ from snapi.errors import WrongUsage
 from snapi.options import DescriptionOption, JsonOption, RequiredProject
 from snapi.output import day, grid, label_block, one_line, section, show
 
-app = typer.Typer(help="Projects: where a tenant's endpoints stand.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 COLUMNS = [("ID", 36), ("Name", 30), ("Owner", 20), ("Created On", 20)]
 

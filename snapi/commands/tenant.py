@@ -9,7 +9,7 @@ from snapi.client import Client
 from snapi.options import JsonOption
 from snapi.output import dash, day, grid, label_block, section, show
 
-app = typer.Typer(help="Tenants, and the RDU generations available to them.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 RDU_COLUMNS = [("Arch", 10), ("Total RDUs", 10), ("Available RDUs", 14), ("Free in one node", 16)]
 

@@ -1,5 +1,8 @@
 """Reading tenants and people, for whoever may see them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -8,25 +11,38 @@ from studio.errors import NotFound
 from studio.tenants.models import Membership, Tenant, User
 from studio.tenants.rules import Actor
 
+Standing = tuple[UUID, str, datetime | None]  # a tenant, the role in it, and since when it is archived
+
 
 def actor_of(user: User, wanted: str = "", *, address: str = "", request_id: str = "") -> Actor:
     """The actor behind a signed-in user, with the active tenant: the wanted one (id or name) if it is theirs.
 
     Falls back to the user's default tenant, then to any they are in.
     """
-    standing = dict(Membership.objects.filter(user=user).values_list("tenant_id", "role"))
+    rows = Membership.objects.filter(user=user).values_list("tenant_id", "role", "tenant__archived_at")
+    return actor_with(user, list(rows), wanted, address=address, request_id=request_id)
+
+
+def actor_with(
+    user: User, standing: Sequence[Standing], wanted: str, *, address: str, request_id: str
+) -> Actor:
+    """The same, of somebody whose standing is read already."""
     actor = Actor(
         id=user.pk,
         name=user.username,
         is_org_admin=user.is_org_admin,
         is_operator=user.is_staff,
-        tenants=standing,
+        tenants={tenant: role for tenant, role, _ in standing},
         address=address,
         request_id=request_id,
     )
     active = _find(visible(actor), wanted) if wanted else None
-    tenant = active.pk if active else _fallback(user, actor)
-    return Actor(**{name: getattr(actor, name) for name in Actor.__slots__} | {"tenant": tenant})
+    if active is not None:
+        return replace(actor, tenant=active.pk)
+    present = {tenant for tenant, _, archived_at in standing if archived_at is None}
+    if user.default_tenant_id in present:  # as of nearly everybody, and known already
+        return replace(actor, tenant=user.default_tenant_id)
+    return replace(actor, tenant=_fallback(user, actor))
 
 
 def visible(actor: Actor) -> QuerySet[Tenant]:

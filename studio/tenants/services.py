@@ -3,9 +3,11 @@
 import secrets
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db.models import F
 
 from studio import keyring, seal
 from studio.audit.services import record
@@ -108,16 +110,32 @@ def authenticate_key(
     value: str, *, wanted_tenant: str, address: str, request_id: str, now: datetime
 ) -> Actor:
     """The actor behind a platform key. Raises `NotSignedIn` for a key that is not one."""
-    digest = seal.digest(keyring.key_pepper(), value)
-    key = PlatformKey.objects.select_related("user").filter(digest=digest, user__is_active=True).first()
-    if key is None:
+    rows = _key_with_memberships(seal.digest(keyring.key_pepper(), value))
+    if not rows:
         raise NotSignedIn("This platform API key is not valid; generate a new one in the user menu.")
+    key = rows[0]
     if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
         PlatformKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    actor = selectors.actor_of(key.user, wanted_tenant, address=address, request_id=request_id)
+    standing = [(row.tenant, row.role, row.archived_at) for row in rows if row.tenant]
+    actor = selectors.actor_with(key.user, standing, wanted_tenant, address=address, request_id=request_id)
     if wanted_tenant:
         selectors.tenant_named(actor, wanted_tenant)
     return actor
+
+
+def _key_with_memberships(digest: bytes) -> list[Any]:
+    """The key with its person, once for each membership (or once): every request asks for it."""
+    keys = PlatformKey.objects.filter(digest=digest, user__is_active=True).select_related("user")
+    told = keys.only(
+        "last_used_at", "user__username", "user__is_org_admin", "user__is_staff", "user__default_tenant"
+    )
+    return list(
+        told.annotate(
+            tenant=F("user__memberships__tenant"),
+            role=F("user__memberships__role"),
+            archived_at=F("user__memberships__tenant__archived_at"),
+        )
+    )
 
 
 def random_password() -> str:

@@ -229,15 +229,18 @@ def test_the_version_is_the_projects() -> None:
     assert project["version"] == VERSION
 
 
-def test_version_starts_fast_because_it_loads_little(folder: Path) -> None:
+@pytest.mark.parametrize(("word", "says"), [("version", f"snapi {VERSION}"), ("--help", "Commands:")])
+def test_it_starts_fast_because_it_loads_little(folder: Path, word: str, says: str) -> None:
     command = "import sys; from snapi.main import main; code = main(); print(*sys.modules); sys.exit(code)"
     process = subprocess.run(
-        [sys.executable, "-c", command, "version"], env=environment(folder), capture_output=True, text=True
+        [sys.executable, "-c", command, word], env=environment(folder), capture_output=True, text=True
     )
-    first, _, modules = process.stdout.partition("\n")
-    assert (process.returncode, first) == (0, f"snapi {VERSION}")
+    *said, modules = process.stdout.splitlines()
+    assert (process.returncode, says in said) == (0, True)
     heavy = {"httpx", "rich", "pydantic", "asyncio", "django", "studio"}
-    assert heavy.isdisjoint(name.split(".")[0] for name in modules.split())
+    loaded = set(modules.split())
+    assert heavy.isdisjoint(name.split(".")[0] for name in loaded)
+    assert {name for name in loaded if name.startswith("snapi.commands.")} == {"snapi.commands.version"}
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(signed_in: Path, studio: FakeStudio) -> None:

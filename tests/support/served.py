@@ -24,9 +24,12 @@ START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def served(prepare: str, *words: str, log: Path) -> Iterator[tuple[str, Any]]:
-    """Its address, and what `prepare` printed. PostgreSQL where there is one, else SQLite."""
-    with _database() as database, brokers.embedded() as broker:
+def served(prepare: str, *words: str, log: Path, keep: Path | None = None) -> Iterator[tuple[str, Any]]:
+    """Its address, and what `prepare` printed. PostgreSQL where there is one, else SQLite.
+
+    `keep`: a folder for a PostgreSQL that stays.
+    """
+    with _database(keep) as database, brokers.embedded() as broker:
         environment = {**os.environ, "STUDIO_DATABASE_URL": database, "STUDIO_BROKER_URL": broker.celery_url}
         printed = _run([sys.executable, "-m", prepare, *words], environment)
         with _web(environment, log) as url:
@@ -34,9 +37,9 @@ def served(prepare: str, *words: str, log: Path) -> Iterator[tuple[str, Any]]:
 
 
 @contextlib.contextmanager
-def _database() -> Iterator[str]:
+def _database(keep: Path | None) -> Iterator[str]:
     if postgres.programs():
-        with postgres.cluster() as url:
+        with postgres.cluster(keep) as url:
             yield url
     else:
         with tempfile.TemporaryDirectory(prefix="studio-served-") as folder:

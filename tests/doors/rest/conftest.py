@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
 from django.test import Client
+from pydantic import BaseModel
 
 from scheduler.models import Node, Rdu
 from scheduler.rules import NodeState
+from studio.api import api
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
 from studio.projects.models import Project
 from studio.tenants.models import Membership, Organization, Tenant, User
@@ -16,6 +19,7 @@ from studio.tenants.rules import STUDIO
 from studio.tenants.services import new_platform_key
 
 NOW = datetime(2023, 11, 7, 13, 6, 50, 209626, tzinfo=UTC)
+DOCUMENT = "/api/openapi.json"
 PEOPLE = {
     "olga": "default",
     "tina": "default",
@@ -85,7 +89,28 @@ class Caller:
             **_encoded(content),
             query_params={name: str(value) for name, value in query.items()},
         )
+        if response.status_code == 200 and path != DOCUMENT:
+            check_described(method, response.resolver_match.route, response.json())
         return Answer(response.status_code, response.json(), response.headers)
+
+
+def check_described(method: str, route: str, answer: Any) -> None:
+    """That an answer is what its operation's schema says, with every field and no other."""
+    shape = described()[method, route]
+    read = shape.model_validate({"response": answer}, strict=True)
+    assert read.model_dump(mode="json")["response"] == answer
+
+
+@cache
+def described() -> dict[tuple[str, str], type[BaseModel]]:
+    """(method, route) → the shape of the answer, for every operation of the API."""
+    return {
+        (method, f"api{path}".replace("{", "<").replace("}", ">")): operation.response_models[200]
+        for _, router in api._routers
+        for path, view in router.path_operations.items()
+        for operation in view.operations
+        for method in operation.methods
+    }
 
 
 def _encoded(content: dict[str, Any]) -> dict[str, Any]:

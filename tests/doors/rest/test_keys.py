@@ -223,3 +223,20 @@ def test_admins_may(rest: Rest, shop: dict[str, Any], who: str) -> None:
     assert caller.post(KEYS, {}).json["user_id"] == who
     assert caller.patch(where, {"description": "theirs"}).json["description"] == "theirs"
     assert caller.post(f"{where}/revoke").json["status"] == "Revoked"
+
+
+def test_keys_come_in_pages_with_the_first_key_last(rest: Rest, hello: dict[str, Any]) -> None:
+    for number in range(4):
+        rest.owen.post(KEYS, {"description": f"key {number}"})
+    whole = rest.owen.get(KEYS).json
+    assert whole["next"] is None
+    seen, cursor = [], {}
+    for most in (2, 2, 1):
+        part = rest.owen.get(KEYS, limit=2, **cursor).json
+        assert len(part["api_keys"]) == most
+        seen += part["api_keys"]
+        cursor = {"cursor": part["next"]}
+    assert cursor == {"cursor": None}
+    assert seen == whole["api_keys"]
+    assert [key["description"] for key in seen] == ["key 3", "key 2", "key 1", "key 0", "First Key"]
+    assert error_of(rest.owen.get(KEYS, cursor="x"))[0] == 400

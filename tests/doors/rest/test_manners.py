@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from pydantic import ValidationError
 
 from studio import json_api
+from studio.hub.models import Model
 from studio.projects import selectors
 from studio.projects.models import Project
-from tests.doors.rest.conftest import NOW, Caller, Rest, error_of
+from tests.doors.rest.conftest import NOW, Caller, Rest, check_described, error_of
 
 # Who asks
 
@@ -261,3 +264,15 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
     page = Client().get("/api/docs").content.decode()
     assert "/api/openapi.json" in page
     assert "https://" not in page
+
+
+@pytest.mark.parametrize("change", [{"name": 1}, {"more": "x"}, {"instances": "1"}, {"time_updated": None}])
+def test_an_answer_that_is_not_as_described_is_noticed(
+    rest: Rest, hub: Model, demo: Project, change: Any
+) -> None:
+    wish = {"project": "demo", "endpoint_name": "hello", "model_checkpoint": "Help", "rdu_arch": "SN40L"}
+    answer = rest.owen.post("/api/endpoints", wish).json
+    with pytest.raises((ValidationError, AssertionError)):
+        check_described("POST", "api/endpoints", answer | change)
+    with pytest.raises((ValidationError, AssertionError)):
+        check_described("POST", "api/endpoints", {name: answer[name] for name in answer if name != "name"})
