@@ -126,9 +126,14 @@ class SimulatedNode(RuleBasedStateMachine):
             case End(id):
                 self.become(id, "ending")
             case Forget(id):
-                del self.known[id]
+                # Only where the wish has let go of it: if it asks for the attempt again, that is another beginning.
+                assert self.wish_for(id) in {None, "hold"}
+                self.begun.discard((id, self.known.pop(id).attempt))
             case Kill(stray):
                 self.processes.pop(stray.pid)
+
+    def wish_for(self, id):
+        return next((one.desired for one in self.wish.instances if one.id == id), None)
 
     def become(self, id, life):
         self.known[id] = Known(self.known[id].attempt, life)
