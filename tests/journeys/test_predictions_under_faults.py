@@ -114,7 +114,8 @@ async def strike(field: Field, crowd: Crowd, kind: str, how: str, seconds: float
     streams = None
     if kind in INSTANCE:
         streams = asyncio.create_task(crowd.burst(endpoint, BURST))
-        await eventually_async(lambda: crowd.streaming >= UNDER_WAY, every=0.0, what="streams are under way")
+        begun = "streams are under way"
+        await eventually_async(lambda: crowd.streaming >= UNDER_WAY, timeout=60, every=0.0, what=begun)
     process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGSTOP)
     if how == "freeze":
         await _passed(seconds)
