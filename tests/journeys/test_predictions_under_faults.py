@@ -31,7 +31,9 @@ from tests.support.waiting import eventually_async
 
 CLIENTS = 64
 BURST = 20  # long streams beside them when an instance is struck,
-UNDER_WAY = 5  # and so many of them have begun (an instance works on four at once)
+UNDER_WAY = (
+    3  # and so many of them have begun: more than four at once are not sure, as many as one instance works on
+)
 INSTANCE = ("keeper", "server")
 CALM_SECONDS = 90
 HELP = (
