@@ -135,6 +135,9 @@ def test_a_keeper_started_for_an_older_attempt_starts_nothing(kept: Kept):
 def test_a_server_does_not_end_with_its_keeper_by_itself(kept: Kept):
     one = kept.start()
     pid = kept.read("keeper.json")["server_pid"]
+    eventually(
+        lambda: "up" in kept.log(), what="the server has said its first word, to a keeper that still hears it"
+    )
     one.kill()
     one.wait()
     assert procs.started(pid) != procs.GONE
