@@ -8,26 +8,15 @@ from snapi import completion
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly what the REST API answers.")]
 
-ProjectOption = Annotated[
-    str | None,
-    typer.Option(
-        "--project",
-        "-p",
-        metavar="NAME|ID",
-        help="The project, by name or id.",
-        autocompletion=completion.projects,
-    ),
-]
-RequiredProject = Annotated[
-    str,
-    typer.Option(
-        "--project",
-        "-p",
-        metavar="NAME|ID",
-        help="The project, by name or id.",
-        autocompletion=completion.projects,
-    ),
-]
+_PROJECT = typer.Option(
+    "--project",
+    "-p",
+    metavar="NAME|ID",
+    help="The project, by name or id.",
+    autocompletion=completion.projects,
+)
+ProjectOption = Annotated[str | None, _PROJECT]
+RequiredProject = Annotated[str, _PROJECT]
 EndpointOption = Annotated[
     str,
     typer.Option(

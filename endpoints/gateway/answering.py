@@ -10,7 +10,9 @@ from endpoints.gateway import errors
 from endpoints.gateway.client import Client, ClientGone, lines
 
 JSON_LINES = lines([(b"content-type", b"application/json")])
-STREAM_LINES = lines([(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")])
+STREAM_LINES = lines(
+    [(b"content-type", b"%b"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+)
 LAST_WORD_SECONDS = 5.0
 
 
@@ -129,7 +131,7 @@ class Reply:
         client = self._client
         await client.room()
         self.status = 200
-        client.begin(200, lines([(b"content-type", media)]) + STREAM_LINES + self._stamps(), length=None)
+        client.begin(200, STREAM_LINES % media + self._stamps(), length=None)
         asyncio.get_running_loop().call_soon(client.flush)
         await tell(client)
         client.end()

@@ -4,13 +4,13 @@ A prediction is one function, `Gateway.predict`, read from top to bottom: path, 
 answer. It touches no database, and no broker either: routes are in memory.
 """
 
-import asyncio
 import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 import redis.asyncio as redis
@@ -31,7 +31,7 @@ from endpoints.gateway.paths import Match
 from endpoints.gateway.reporter import Reporter
 from endpoints.gateway.routes import Holder, RouteTable
 from endpoints.gateway.settings import Settings
-from endpoints.gateway.upstream import Upstreams
+from endpoints.gateway.upstream import Upstreams, together
 from endpoints.usage.wire import CLIENT_GONE
 from endpoints.wire import Key, Route
 from studio import seal
@@ -241,7 +241,7 @@ class Gateway:
 
 
 async def tell(asked: Asked, exchanges: Sequence[Exchange], listener: Listener) -> None:
-    """Streams the answers as they come, side by side. Raises the first failure: one reason is enough."""
+    """Streams the answers as they come, side by side. Raises `errors.Refused`."""
     telling = asked.telling(exchanges, listener.write)
 
     async def follow(place: int, exchange: Exchange) -> None:
@@ -250,13 +250,8 @@ async def tell(asked: Asked, exchanges: Sequence[Exchange], listener: Listener) 
 
     if len(exchanges) == 1:
         await follow(0, exchanges[0])
-        return
-    try:
-        async with asyncio.TaskGroup() as group:
-            for place, exchange in enumerate(exchanges):
-                group.create_task(follow(place, exchange))
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    else:
+        await together(starmap(follow, enumerate(exchanges)))
 
 
 def _check_expert(key: Key, asked: Asked, route: Route) -> None:

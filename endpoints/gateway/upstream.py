@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from functools import cached_property
+from typing import Any, TypeVar
 
 from endpoints.gateway import errors
 from endpoints.gateway.affinity import beginnings
@@ -16,6 +17,18 @@ from endpoints.wire import Route, Upstream
 
 AT_ONCE = 16  # calls of one request that are under way together
 PROBE_SECONDS = 2.0
+
+Result = TypeVar("Result")
+
+
+async def together(asks: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """What each returns, in their order. Raises the first failure, which ends the others: one reason is enough."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(ask) for ask in asks]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 class Opening:
@@ -43,12 +56,7 @@ class Opening:
             return [await self.one(calls[0]), *(Later(self, call) for call in calls[1:])]
         if len(calls) == 1:
             return [await self.one(calls[0])]
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._in_turn(call)) for call in calls]
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
+        return [*await together(map(self._in_turn, calls))]
 
     async def _in_turn(self, call: Call) -> Attempt:
         async with self.turns:
