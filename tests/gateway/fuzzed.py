@@ -248,14 +248,13 @@ def lookups(draw) -> Request:
     """A look at the models of an endpoint or at one of them, with whatever keys; names of others are not asked for."""
     name = draw(st.sampled_from([*NAMES]))
     endpoint = draw(st.sampled_from([NAMES[name]] * 3 + ENDPOINTS))
+    headers, carried = draw(keys(name))
     path = draw(st.sampled_from(paths_of("models", endpoint)))
+    own = draw(st.sampled_from(sorted(carried) or [name]))
     path += draw(
-        st.sampled_from(
-            ["", "", "/", "/Help", "/expert", f"/name-of-{name}", "/gpt-4", "/Help/../", "?key=x"]
-        )
+        st.sampled_from(["", "", "/", "/Help", "/expert", f"/name-of-{own}", "/gpt-4", "/Help/../", "?key=x"])
     )
     method = draw(st.sampled_from(["GET"] * 6 + ["POST", *METHODS]))
-    headers, carried = draw(keys(name))
     return Request("models", method, b"", frozenset(carried), raw.request(method, path, headers))
 
 
