@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Count, F, Max, Q, QuerySet
 
 from endpoints.models import Endpoint
-from scheduler.models import Instance
+from scheduler.models import TOLD, Instance
 from scheduler.rules import InstanceState, reason_sentence
 from studio.audit import selectors as audit
 from studio.audit.models import Event
@@ -21,9 +21,6 @@ from studio.tenants.rules import Actor
 
 # Whoever only looked at a key changed nothing.
 DEEDS = ("edit", "stop", "restart", "delete", "restore", "add key", "edit key", "limit key", "revoke key")
-TOLD = Q(state=InstanceState.READY) | Q(
-    state__in=[InstanceState.AWAITING, InstanceState.FAILED], reason__isnull=False
-)
 RUNNING = Q(endpoint__desired=Endpoint.Desired.RUNNING)
 
 
@@ -42,7 +39,7 @@ class Notice:
 
 
 def latest(actor: Actor, most: int) -> list[Notice]:
-    """The newest first. Three queries, however many endpoints the actor owns."""
+    """The newest first. Four queries, and no more rows for whoever owns a hundred thousand endpoints."""
     found = [*_states(actor, most), *_deeds(actor, most)]
     return sorted(found, key=lambda notice: notice.at, reverse=True)[:most]
 
@@ -52,20 +49,35 @@ def any_since(actor: Actor, since: datetime) -> bool:
 
     As one, it would go the other way: through all that the actor owns.
     """
-    changed = Instance.objects.filter(TOLD, RUNNING, endpoint__owner=actor.id, state_since__gt=since)
-    return changed.exists() or _by_others(actor).filter(_about_own(actor), at__gt=since).exists()
+    return (
+        _told(actor).filter(state_since__gt=since).exists() or _deeds_of(actor).filter(at__gt=since).exists()
+    )
+
+
+def _told(actor: Actor) -> QuerySet[Instance]:
+    return Instance.objects.filter(TOLD, RUNNING, endpoint__owner=actor.id)
 
 
 def _states(actor: Actor, most: int) -> list[Notice]:
-    rows = list(
-        Instance.objects.filter(TOLD, RUNNING, endpoint__owner=actor.id)
+    places = _newest(actor, most)
+    rows = (
+        Instance.objects.filter(TOLD, RUNNING, endpoint__in={endpoint for endpoint, _ in places})
         .order_by()
         .values("endpoint_id", "state", name=F("endpoint__name"), wanted=F("endpoint__instances"))
         .annotate(at=Max("state_since"), many=Count("pk"))
-        .order_by("-at")[:most]
     )
-    reasons = _reasons(row["endpoint_id"] for row in rows if row["state"] != InstanceState.READY)
-    return [_state(dict(row), reasons) for row in rows]
+    found = {(row["endpoint_id"], row["state"]): dict(row) for row in rows}
+    reasons = _reasons(endpoint for endpoint, state in places if state != InstanceState.READY)
+    return [_state(found[place], reasons) for place in places if place in found]
+
+
+def _newest(actor: Actor, most: int) -> list[tuple[UUID, str]]:
+    """(endpoint, state) of what came last: rows are read by an index of their dates until these are enough."""
+    rows = _told(actor).order_by("-state_since").values_list("endpoint_id", "state")
+    many = 2 * most
+    while len(read := list(rows[:many])) == many and len(set(read)) < most:
+        many *= 8
+    return list(dict.fromkeys(read))[:most]
 
 
 def _state(row: dict[str, Any], reasons: dict[tuple[UUID, str], str]) -> Notice:
@@ -92,13 +104,11 @@ def _reasons(endpoints: Iterable[UUID]) -> dict[tuple[UUID, str], str]:
 
 
 def _deeds(actor: Actor, most: int) -> list[Notice]:
-    events = _by_others(actor).filter(_about_own(actor)).order_by("-id")[:most]
+    events = _deeds_of(actor).order_by("-at", "-id")[:most]
     return [Notice(each.thing_id, each.thing_name, each.at, event=each) for each in events]
 
 
-def _about_own(actor: Actor) -> Q:
-    return Q(thing_id__in=Endpoint.objects.filter(owner=actor.id).values("pk"))
-
-
-def _by_others(actor: Actor) -> QuerySet[Event]:
-    return audit.by_others(actor.id).filter(thing_type="endpoint", verb__in=DEEDS)
+def _deeds_of(actor: Actor) -> QuerySet[Event]:
+    """What others did to endpoints that were the actor's then, and are now."""
+    own = Endpoint.objects.filter(owner=actor.id).values("pk")
+    return audit.concerning(actor.id).filter(thing_type="endpoint", verb__in=DEEDS, thing_id__in=own)
