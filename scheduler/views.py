@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.forms import Form
 from django.http import HttpResponse
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.utils.html import escape
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
@@ -153,9 +152,6 @@ class Row:
 class Holding:
     """An instance on a node in words, and the address of its endpoint's window, "" where that is hidden."""
 
-    NOBODY = UUID(int=0)
-    WINDOW = reverse_lazy("endpoint", args=[NOBODY])
-
     def __init__(self, held: Held) -> None:
         self.held, self.holder = held, held.holder
         self.who = "mine" if held.holder.is_mine else "other"
@@ -163,7 +159,7 @@ class Holding:
         self.word = "Live" if held.state == "ready" else held.state.capitalize()
         self.rdus = spans(held.rdus)
         known = held.holder.endpoint
-        self.window = str(self.WINDOW).replace(str(self.NOBODY), str(known)) if known else ""
+        self.window = htmx.address("endpoint", known) if known else ""
 
     @property
     def look(self) -> Look:
