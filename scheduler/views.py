@@ -46,10 +46,10 @@ def resources(request: htmx.Request) -> HttpResponse:
     generation = _chosen(request, "generation", [pool.generation for pool in pools])
     state = _chosen(request, "state", NODE_STATES)
     nodes, following = page_of(reading.found_nodes(generation, state), request.GET.get("cursor"), PAGE)
-    queue = reading.queue(actor, generation)
+    rows, queue = reading.overview(actor, nodes, generation)
     context = {
         "capacity": [Pool(pool) for pool in pools if generation in ("", pool.generation)],
-        "rows": [Row(each) for each in reading.node_rows(actor, nodes)],
+        "rows": [Row(each) for each in rows],
         "filters": _filters(
             generation, state, [pool.generation for pool in pools], _states(kinds, generation)
         ),
