@@ -1,4 +1,5 @@
-"""What concerns a person: how the instances of their endpoints fare, and what others did to their endpoints.
+"""What concerns a person: how the instances of their endpoints fare, and what others did to their endpoints. And
+what happened lately in the active tenant.
 
 Computed from the rows that there are anyway. A notice about instances says what is the case since when; once it is
 not the case any more, the notice is gone by itself.
@@ -12,13 +13,16 @@ from uuid import UUID
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
+from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from scheduler.models import TOLD, Instance
 from scheduler.rules import InstanceState, reason_sentence
 from studio.audit import selectors as audit
 from studio.audit.models import Event
+from studio.projects import selectors as projects
 from studio.tenants.rules import Actor
 
+LOOKED_AT = (50, 500)  # of the tenant's events
 # Whoever only looked at a key changed nothing.
 DEEDS = ("edit", "stop", "restart", "delete", "restore", "add key", "edit key", "limit key", "revoke key")
 RUNNING = Q(endpoint__desired=Endpoint.Desired.RUNNING)
@@ -112,3 +116,31 @@ def _deeds_of(actor: Actor) -> QuerySet[Event]:
     """What others did to endpoints that were the actor's then, and are now."""
     own = Endpoint.objects.filter(owner=actor.id).values("pk")
     return audit.concerning(actor.id).filter(thing_type="endpoint", verb__in=DEEDS, thing_id__in=own)
+
+
+# ----- of the active tenant -------------------------------------------------------------------------------
+
+
+def events(actor: Actor, most: int) -> list[Event]:
+    """The latest of what happened to those endpoints and projects of the active tenant that the actor may see.
+
+    Among the tenant's last five hundred events, so that nobody waits for the search of who may see little; most see
+    enough of the last few.
+    """
+    shown: list[int] = []
+    for many in LOOKED_AT:
+        rows = audit.of_tenant(actor.tenant).values_list("pk", "thing_type", "thing_id")
+        lately = list(rows[:many])
+        seen = _seen(actor, {thing for _, _, thing in lately})
+        shown = [pk for pk, kind, thing in lately if kind in ("endpoint", "project") and thing in seen][:most]
+        if len(shown) == most or len(lately) < many:
+            break
+    return list(Event.objects.filter(pk__in=shown))
+
+
+def _seen(actor: Actor, things: set[UUID]) -> set[UUID]:
+    """Those of the things that are endpoints or projects which the actor may see."""
+    found: set[UUID] = set()
+    for visible in (endpoints.visible(actor), projects.visible(actor)):
+        found |= set(visible.filter(pk__in=things).order_by().values_list("pk", flat=True))
+    return found
