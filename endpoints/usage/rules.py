@@ -14,8 +14,8 @@ from endpoints.usage import wire
 from studio.errors import invalid_field
 
 # The spans whose sums are kept, in seconds; a step of a chart is read from the longest that divides it.
-MINUTE, HALF_HOUR, DAY = 60, 1800, 86_400
-SPANS = (MINUTE, HALF_HOUR, DAY)
+MINUTE, HALF_HOUR, TWO_HOURS, DAY = 60, 1800, 7200, 86_400
+SPANS = (MINUTE, HALF_HOUR, TWO_HOURS, DAY)
 
 TIMES = ("response", "queue", "execution", "first_token")
 

@@ -74,7 +74,7 @@ def test_the_middle_of_an_even_bucket() -> None:
     [
         (3600, 60, rules.MINUTE),
         (86_400, 1800, rules.HALF_HOUR),
-        (7 * 86_400, 7200, rules.HALF_HOUR),
+        (7 * 86_400, 7200, rules.TWO_HOURS),
         (60 * 86_400, rules.DAY, rules.DAY),
         (365 * 86_400, 5 * rules.DAY, rules.DAY),
     ],
