@@ -278,6 +278,7 @@ def _record(
         tenant=facts.tenant,
         role=leading_role(actor, facts),
         changes=about | (changes or {}),
+        owner=endpoint.owner_id,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django import forms
 
@@ -10,7 +11,7 @@ from endpoints.models import Endpoint
 from endpoints.specs import Edit
 from scheduler import selectors as scheduler
 from studio.hub import selectors as hub
-from studio.hub.models import DeployOption, MLApp
+from studio.hub.models import DeployOption, MLApp, Model
 from studio.tenants.rules import Actor
 
 
@@ -76,6 +77,10 @@ class EditForm(EndpointForm):
             return {}
         back = model == self.present["model_checkpoint"]
         return {name: self.present[name] if back else "" for name in ("model_version", "rdu_arch")}
+
+    def _model(self, pk: UUID) -> Model:
+        own = self.endpoint.model_version.model
+        return hub.completed(own) if own.pk == pk else super()._model(pk)
 
     def _offer_apps(self) -> MLApp | None:
         return self.endpoint.model_version.model.app

@@ -113,7 +113,7 @@ class EndpointForm(forms.Form):
             if item.refusal:
                 refusals[pk] = item.refusal
             elif pk == self._typed("model_checkpoint"):
-                self.model = hub.whole(item.id)
+                self.model = self._model(item.id)
         choices = [("", "Select a model"), *groups.items(), (FROM_HUB, "Select from Model Hub")]
         self._offer(
             "model_checkpoint", choices, closed=refusals, note=" ".join(dict.fromkeys(refusals.values()))
@@ -121,6 +121,9 @@ class EndpointForm(forms.Form):
         self.initial["model_checkpoint"] = str(self.model.pk) if self.model else ""
         if self.model:
             self.initial["ml_app"] = str(self.model.app_id)
+
+    def _model(self, pk: uuid.UUID) -> Model:
+        return hub.whole(pk)
 
     def _offer_apps(self) -> MLApp | None:
         apps = list(hub.apps())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +26,11 @@ from endpoints import rules, statuses
 from endpoints.models import Endpoint
 from scheduler.models import Allocation, Instance
 from scheduler.rules import InstanceState, in_queue, reason_sentence
-from studio.audit import selectors as audit
-from studio.audit.models import Event
 from studio.errors import NotFound
 from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.tenants.rules import Actor, Facts, may, share_of
 
-EVENTS_LOOKED_AT = 500
 LISTED_KEYS = 10  # an endpoint may have thousands
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
@@ -126,11 +124,11 @@ def told(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return found.select_related(None).select_related(*TOLD_WITH).only(*TOLD)
 
 
-def first(found: QuerySet[Endpoint], many: int) -> list[Endpoint]:
-    """`listed`, in two steps: a hundred thousand ids are sorted in a third of the time that whole rows take."""
-    ids: list[UUID] = list(found.values_list("pk", flat=True)[:many])
-    rows = {row.pk: row for row in listed(Endpoint.objects.filter(pk__in=ids))}
-    return [rows[pk] for pk in ids if pk in rows]
+def first(*wanted: tuple[QuerySet[Endpoint], int]) -> list[list[Endpoint]]:
+    """Of each so many, as `listed`: a hundred thousand ids are sorted in a third of the time that whole rows take."""
+    ids: list[list[UUID]] = [list(found.values_list("pk", flat=True)[:many]) for found, many in wanted]
+    rows = {row.pk: row for row in listed(Endpoint.objects.filter(pk__in=set(chain(*ids))))}
+    return [[rows[pk] for pk in own if pk in rows] for own in ids]
 
 
 def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
@@ -155,20 +153,6 @@ def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
 
 def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
     return visible(actor).filter(project=project).order_by("-created_at", "id")
-
-
-def events(actor: Actor, most: int) -> list[Event]:
-    """The latest of what happened to those endpoints and projects of the active tenant that the actor may see.
-
-    Among the tenant's last five hundred events, so that nobody waits for the search of who may see little.
-    """
-    rows = audit.of_tenant(actor.tenant).values_list("pk", "thing_type", "thing_id")[:EVENTS_LOOKED_AT]
-    lately = list(rows)
-    things = {thing for _, _, thing in lately}
-    seen = set(visible(actor).filter(pk__in=things).order_by().values_list("pk", flat=True))
-    seen |= set(projects.visible(actor).filter(pk__in=things).order_by().values_list("pk", flat=True))
-    shown = [pk for pk, kind, thing in lately if kind in ("endpoint", "project") and thing in seen][:most]
-    return list(Event.objects.filter(pk__in=shown))
 
 
 def named(

@@ -300,4 +300,5 @@ def _record(actor: Actor, verb: str, endpoint: Endpoint, changes: dict[str, obje
         tenant=facts.tenant,
         role=leading_role(actor, facts),
         changes=changes,
+        owner=endpoint.owner_id,
     )

@@ -17,7 +17,7 @@ from django.http import StreamingHttpResponse
 from ninja import Router, Schema
 from pydantic import Field
 
-from endpoints import selectors
+from endpoints import notices, selectors
 from endpoints.api import masked
 from endpoints.models import Endpoint
 from endpoints.selectors import InstanceView
@@ -105,7 +105,7 @@ def endpoint_events(
 @router.get("/events", response=looks(Events), summary="What was done lately in the active tenant")
 def tenant_events(request: ApiRequest) -> dict[str, Any]:
     """To endpoints and projects that you can see: the latest hundred, newest first."""
-    return {"events": [_event(row) for row in selectors.events(request.auth, LATEST)], "next": None}
+    return {"events": [_event(row) for row in notices.events(request.auth, LATEST)], "next": None}
 
 
 # ----- the stream -----------------------------------------------------------------------------------------

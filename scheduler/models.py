@@ -75,6 +75,8 @@ class Rdu(models.Model):
 
 
 LIVE = ["placed", "starting", "warming", "ready", "draining", "lost", "failed"]  # may hold RDUs
+# What a person is told of: instances that answer, and those that are known to wait or to have failed for a reason.
+TOLD = Q(state="ready") | Q(state__in=["awaiting", "failed"], reason__isnull=False)
 
 
 class Instance(models.Model):
@@ -145,6 +147,7 @@ class Instance(models.Model):
             models.Index(
                 fields=["node"], condition=~Q(state__in=["stopped", "awaiting"]), name="instance_on_node"
             ),
+            models.Index(fields=["-state_since"], condition=TOLD, name="instance_told"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
@@ -20,7 +21,9 @@ from scheduler.rules import COMING, InstanceState, reason_sentence
 from studio.tenants.rules import Actor
 
 QUEUE_SHOWN = 20  # instances of each generation
-WAITING_SHOWN = ("ordinal", "rdus", "created_at", "reason", "generation", "endpoint__project__tenant")
+WAITING_SHOWN = (
+    "endpoint_id", "ordinal", "rdus", "created_at", "reason", "generation_id", "endpoint__project__tenant_id",
+)  # fmt: skip
 THEIR_QUOTA = "Its tenant's quota is reached."  # the numbers are that tenant's own
 
 
@@ -95,16 +98,43 @@ def found_nodes(generation: str = "", state: str = "") -> QuerySet[Node]:
 
 def node_rows(actor: Actor, nodes: Sequence[Node]) -> list[NodeRow]:
     """Two queries, however many nodes there are."""
+    live = _live_on(nodes)
+    return _node_rows(actor, nodes, live, _names(actor, {each.endpoint for each in live}))
+
+
+def overview(actor: Actor, nodes: Sequence[Node], generation: str = "") -> tuple[list[NodeRow], Queue]:
+    """These nodes, and what waits, in the planner's order: the first of each generation, and how many more."""
+    live, (first, more) = _live_on(nodes), _first_waiting(generation)
+    names = _names(actor, {each.endpoint for each in (*live, *first)})
+    return _node_rows(actor, nodes, live, names), Queue(_waits(actor, first, names), more)
+
+
+class _Live(NamedTuple):
+    """An RDU that is held."""
+
+    node: UUID
+    index: int
+    instance: UUID
+    ordinal: int
+    state: str
+    endpoint: UUID
+    tenant: UUID
+
+
+def _live_on(nodes: Sequence[Node]) -> list[_Live]:
     live = Allocation.objects.filter(rdu__node__in=[node.pk for node in nodes], released_at=None)
-    found = list(
-        live.order_by("rdu__node_id", "rdu__index").values_list(
-            "rdu__node_id", "rdu__index", "instance_id", "instance__ordinal", "instance__state",
-            "instance__endpoint_id", "instance__endpoint__name", "instance__endpoint__project__tenant_id",
-        )
+    found = live.order_by("rdu__node_id", "rdu__index").values_list(
+        "rdu__node_id", "rdu__index", "instance_id", "instance__ordinal", "instance__state",
+        "instance__endpoint_id", "instance__endpoint__project__tenant_id",
     )  # fmt: skip
-    names = _names(actor, {row[5] for row in found})
+    return [_Live(*row) for row in found]
+
+
+def _node_rows(
+    actor: Actor, nodes: Sequence[Node], live: Iterable[_Live], names: dict[UUID, str]
+) -> list[NodeRow]:
     held: dict[UUID, dict[UUID, Held]] = {node.pk: {} for node in nodes}
-    for node, index, instance, ordinal, state, endpoint, _, tenant in found:
+    for node, index, instance, ordinal, state, endpoint, tenant in live:
         if instance not in held[node]:
             held[node][instance] = Held(instance, ordinal, state, [], _holder(actor, endpoint, tenant, names))
         held[node][instance].rdus.append(index)
@@ -127,41 +157,55 @@ def _holder(actor: Actor, endpoint: UUID, tenant: UUID, names: dict[UUID, str]) 
 # ----- the queue ------------------------------------------------------------------------------------------
 
 
-def queue(actor: Actor, generation: str = "") -> Queue:
-    """What waits, in the planner's order: the first of each generation, and how many more there are."""
+class _Waiting(NamedTuple):
+    """An instance that waits."""
+
+    endpoint: UUID
+    ordinal: int
+    rdus: int
+    since: datetime
+    reason: dict[str, Any] | None
+    generation: str
+    tenant: UUID
+
+
+def _first_waiting(generation: str) -> tuple[list[_Waiting], int]:
+    """Of each generation, and how many more there are."""
     waiting = Instance.objects.filter(state=InstanceState.AWAITING)
     waiting = waiting.filter(generation=generation) if generation else waiting
     counts = dict(waiting.order_by().values_list("generation").annotate(Count("pk")))
-    found = []
+    found: list[_Waiting] = []
     for code in sorted(counts):
         rows = waiting.filter(generation=code).order_by("created_at", "endpoint_id", "ordinal", "id")
-        found += list(rows.select_related("endpoint__project").only(*WAITING_SHOWN)[:QUEUE_SHOWN])
-    names = _names(actor, {row.endpoint_id for row in found})
-    lines = [(row, _why(actor, row, names)) for row in found]
-    runs = groupby(lines, key=lambda line: (line[0].generation_id, line[0].endpoint_id, line[1]))
-    waits = [_wait(actor, [row for row, _ in run], key[2], names) for key, run in runs]
-    return Queue(waits, sum(counts.values()) - len(found))
+        found += [_Waiting(*row) for row in rows.values_list(*WAITING_SHOWN)[:QUEUE_SHOWN]]
+    return found, sum(counts.values()) - len(found)
 
 
-def _why(actor: Actor, row: Instance, names: dict[UUID, str]) -> str:
+def _waits(actor: Actor, first: Iterable[_Waiting], names: dict[UUID, str]) -> list[Wait]:
+    lines = [(row, _why(actor, row, names)) for row in first]
+    runs = groupby(lines, key=lambda line: (line[0].generation, line[0].endpoint, line[1]))
+    return [_wait(actor, [row for row, _ in run], key[2], names) for key, run in runs]
+
+
+def _why(actor: Actor, row: _Waiting, names: dict[UUID, str]) -> str:
     reason = row.reason or {"code": "new", "rdus": row.rdus}
-    theirs = row.endpoint.project.tenant_id != actor.tenant and row.endpoint_id not in names
+    theirs = row.tenant != actor.tenant and row.endpoint not in names
     if theirs and reason.get("code") == "quota":
         return THEIR_QUOTA
-    return reason_sentence(reason, row.generation_id)
+    return reason_sentence(reason, row.generation)
 
 
-def _wait(actor: Actor, rows: Sequence[Instance], sentence: str, names: dict[UUID, str]) -> Wait:
+def _wait(actor: Actor, rows: Sequence[_Waiting], sentence: str, names: dict[UUID, str]) -> Wait:
     places = [int((row.reason or {}).get("position") or 0) for row in rows]
     first = rows[0]
     return Wait(
-        generation=first.generation_id,
+        generation=first.generation,
         first=places[0],
         last=places[-1],
         instances=len(rows),
         rdus=first.rdus,
-        since=first.created_at,
-        holder=_holder(actor, first.endpoint_id, first.endpoint.project.tenant_id, names),
+        since=first.since,
+        holder=_holder(actor, first.endpoint, first.tenant, names),
         sentence=sentence,
     )
 

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.forms import Form
 from django.http import HttpResponse
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.utils.html import escape
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
@@ -47,10 +46,10 @@ def resources(request: htmx.Request) -> HttpResponse:
     generation = _chosen(request, "generation", [pool.generation for pool in pools])
     state = _chosen(request, "state", NODE_STATES)
     nodes, following = page_of(reading.found_nodes(generation, state), request.GET.get("cursor"), PAGE)
-    queue = reading.queue(actor, generation)
+    rows, queue = reading.overview(actor, nodes, generation)
     context = {
         "capacity": [Pool(pool) for pool in pools if generation in ("", pool.generation)],
-        "rows": [Row(each) for each in reading.node_rows(actor, nodes)],
+        "rows": [Row(each) for each in rows],
         "filters": _filters(
             generation, state, [pool.generation for pool in pools], _states(kinds, generation)
         ),
@@ -153,9 +152,6 @@ class Row:
 class Holding:
     """An instance on a node in words, and the address of its endpoint's window, "" where that is hidden."""
 
-    NOBODY = UUID(int=0)
-    WINDOW = reverse_lazy("endpoint", args=[NOBODY])
-
     def __init__(self, held: Held) -> None:
         self.held, self.holder = held, held.holder
         self.who = "mine" if held.holder.is_mine else "other"
@@ -163,7 +159,7 @@ class Holding:
         self.word = "Live" if held.state == "ready" else held.state.capitalize()
         self.rdus = spans(held.rdus)
         known = held.holder.endpoint
-        self.window = str(self.WINDOW).replace(str(self.NOBODY), str(known)) if known else ""
+        self.window = htmx.address("endpoint", known) if known else ""
 
     @property
     def look(self) -> Look:

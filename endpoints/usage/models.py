@@ -1,7 +1,7 @@
-"""What was used: sums for each key of each endpoint by the minute, the half hour and the day.
+"""What was used: sums for each key of each endpoint by the minute, the half hour, the two hours and the day.
 
-The three tables hold the same sums; each row of a batch is added to all of them in one transaction, so a chart of
-an hour and one of sixty days read about as many rows.
+The four tables hold the same sums; each row of a batch is added to all of them in one transaction, so charts of an
+hour, a day, a week and sixty days read about as many rows.
 """
 
 from django.db import models
@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
-from endpoints.usage.rules import DAY, HALF_HOUR, MINUTE, NO_TIMES
+from endpoints.usage.rules import DAY, HALF_HOUR, MINUTE, NO_TIMES, TWO_HOURS
 from endpoints.usage.wire import ERRORS
 
 
@@ -63,14 +63,20 @@ class UsageHalfHour(Usage):
         pass
 
 
+class UsageTwoHours(Usage):
+    class Meta(Usage.Meta):
+        pass
+
+
 class UsageDay(Usage):
     class Meta(Usage.Meta):
         pass
 
 
-TABLES: dict[int, type[UsageMinute | UsageHalfHour | UsageDay]] = {
+TABLES: dict[int, type[UsageMinute | UsageHalfHour | UsageTwoHours | UsageDay]] = {
     MINUTE: UsageMinute,
     HALF_HOUR: UsageHalfHour,
+    TWO_HOURS: UsageTwoHours,
     DAY: UsageDay,
 }
 

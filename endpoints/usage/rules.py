@@ -14,8 +14,8 @@ from endpoints.usage import wire
 from studio.errors import invalid_field
 
 # The spans whose sums are kept, in seconds; a step of a chart is read from the longest that divides it.
-MINUTE, HALF_HOUR, DAY = 60, 1800, 86_400
-SPANS = (MINUTE, HALF_HOUR, DAY)
+MINUTE, HALF_HOUR, TWO_HOURS, DAY = 60, 1800, 7200, 86_400
+SPANS = (MINUTE, HALF_HOUR, TWO_HOURS, DAY)
 
 TIMES = ("response", "queue", "execution", "first_token")
 
@@ -98,8 +98,9 @@ def sum_times(count: int, packed: bytes) -> dict[str, wire.Times]:
     rows = _many_times.decode(b"\xdd" + count.to_bytes(4, "big") + packed)
     found = {}
     for name, column in zip(TIMES, zip(*rows, strict=True), strict=False):
-        buckets = [sum(counts) for counts in zip(*(each for _, each in column), strict=True)]
-        found[name] = wire.Times(sum(buckets), sum(total for total, _ in column), buckets)
+        totals, each = zip(*column, strict=True)
+        buckets = list(map(sum, zip(*each, strict=True)))
+        found[name] = wire.Times(sum(buckets), sum(totals), buckets)
     return found
 
 

@@ -1,6 +1,6 @@
 """Reading usage: the sums of an endpoint over a range, step by step, and for each key."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,14 +40,19 @@ class Sums:
         for name, count in zip(wire.ERRORS, errors, strict=True):
             self.errors[name] += count
 
-    def add_times(self, times: dict[str, wire.Times]) -> None:
-        for name, more in times.items():
-            if more.count:
-                self.times[name].add(more)
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """In the order of `COUNTS`."""
+        return (self.requests, self.prompt_tokens, self.completion_tokens, *self.errors.values())
 
-    def add_sums(self, other: "Sums") -> None:
-        self.add((other.requests, other.prompt_tokens, other.completion_tokens, *other.errors.values()))
-        self.add_times(other.times)
+
+def _total(parts: Sequence[Sums]) -> Sums:
+    """Added up by column, which takes a fraction of the time of adding one to another."""
+    total = Sums()
+    total.add(map(sum, zip(*(each.counts for each in parts), strict=True)))
+    for name in rules.TIMES:
+        total.times[name] = wire.total([each.times[name] for each in parts])
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,7 @@ def usage_of(
         rows = rows.filter(key=key)
     steps = _steps(range_, rows)
     points = [(start, steps.get(place) or Sums()) for place, start in enumerate(range_.starts)]
-    total = Sums()
-    for _, sums in points:
-        total.add_sums(sums)
-    return UsageView(range_, total, points, _keys(rows))
+    return UsageView(range_, _total([sums for _, sums in points]), points, _keys(rows))
 
 
 class _Joined(Aggregate):
@@ -106,17 +108,18 @@ class _Joined(Aggregate):
 
 def _steps(range_: rules.Range, rows: Any) -> dict[int, Sums]:
     """Place → the sums of its step. The database adds up the keys: their rows are many."""
-    found: dict[int, Sums] = {}
-    times: dict[int, tuple[int, bytes]] = {}
+    found: dict[int, list[Any]] = {}
     moments = rows.order_by().values_list("start").annotate(Count("pk"), *map(Sum, COUNTS), _Joined("times"))
-    for start, many, *counts, joined in moments:
-        place = range_.place(start)
-        found.setdefault(place, Sums()).add(map(int, counts))
-        before, packed = times.get(place, (0, b""))
-        times[place] = before + many, packed + bytes.fromhex(joined)
-    for place, (many, packed) in times.items():
-        found[place].add_times(rules.sum_times(many, packed))
-    return found
+    for start, *row in moments:
+        found.setdefault(range_.place(start), []).append(row)
+    return {place: _sum(own) for place, own in found.items()}
+
+
+def _sum(rows: Sequence[Any]) -> Sums:
+    many, *counts, joined = zip(*rows, strict=True)
+    sums = Sums(times=rules.sum_times(sum(many), bytes.fromhex("".join(joined))))
+    sums.add(map(sum, counts))
+    return sums
 
 
 def _keys(rows: Any) -> list[tuple[ApiKey, Sums]]:

@@ -7,6 +7,7 @@ is found twice is taken once, by its number.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 import msgspec
 
@@ -44,6 +45,12 @@ class Times(msgspec.Struct):
         self.count += other.count
         self.total += other.total
         self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, other.buckets, strict=True)]
+
+
+def total(of: Sequence[Times]) -> Times:
+    """All of them as one, added up by column."""
+    buckets = list(map(sum, zip(*(each.buckets for each in of), strict=True)))
+    return Times(sum(each.count for each in of), sum(each.total for each in of), buckets)
 
 
 class Row(msgspec.Struct):

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from endpoints import notices as news
@@ -42,7 +42,7 @@ def mark(request: htmx.Request) -> HttpResponse:
     return htmx.page(request, "endpoints/notices.html", {"any_new": any_new}, part="mark")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NoticeRow:
     """A notice in words around the endpoint's name: `hello: 2 of 5 instances await RDUs`, `tina stopped hello`."""
 
@@ -80,8 +80,8 @@ class NoticeRow:
             return f" {one}"
         return f": {notice.many} of {notice.wanted} instances {one if notice.many == 1 else several}"
 
-    @property
+    @cached_property
     def window(self) -> str:
         """Where to look; what was deleted has no window any more."""
         gone = self.notice.event and self.notice.event.verb == "delete"
-        return "" if gone else reverse("endpoint", args=[self.notice.endpoint])
+        return "" if gone else htmx.address("endpoint", self.notice.endpoint)

@@ -1,6 +1,7 @@
 """Who did what to which thing, when and from where: the lowest rows, everything above writes them."""
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 
@@ -19,12 +20,20 @@ class Event(models.Model):
     thing_id = models.UUIDField(editable=False)
     thing_name = models.CharField(max_length=120, editable=False)
     changes = models.JSONField(default=dict, editable=False)
+    concerns = models.UUIDField(
+        null=True, editable=False, help_text="The thing's owner at that time, if somebody else did it"
+    )
 
     class Meta:
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["thing_id", "-id"], name="event_of_thing"),
             models.Index(fields=["tenant_id", "-id"], name="event_of_tenant"),
+            models.Index(
+                fields=["concerns", "-at", "-id"],
+                condition=Q(concerns__isnull=False),
+                name="event_concerning",
+            ),
         ]
 
     def __str__(self) -> str:

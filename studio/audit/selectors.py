@@ -17,6 +17,6 @@ def of_tenant(tenant: UUID | None) -> QuerySet[Event]:
     return Event.objects.filter(tenant_id=tenant)
 
 
-def by_others(person: UUID | None) -> QuerySet[Event]:
-    """What anybody but this person did, the platform itself included."""
-    return Event.objects.exclude(actor_id=person)
+def concerning(person: UUID | None) -> QuerySet[Event]:
+    """What others, the platform itself included, did to things that were this person's then."""
+    return Event.objects.filter(concerns=person) if person else Event.objects.none()

@@ -29,8 +29,9 @@ def record(
     tenant: UUID | None,
     role: str,
     changes: dict[str, object] | None = None,
+    owner: UUID | None = None,
 ) -> Event:
-    """`changes`: {field: [old, new]} or plain facts; never a key's value or a token."""
+    """`changes`: {field: [old, new]} or plain facts; never a key's value or a token. `owner`: who hears of it."""
     return Event.objects.create(
         tenant_id=tenant,
         actor_id=who.id,
@@ -43,4 +44,5 @@ def record(
         thing_id=thing_id,
         thing_name=name,
         changes=changes or {},
+        concerns=owner if owner != who.id else None,
     )

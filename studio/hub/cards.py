@@ -5,6 +5,7 @@ with an inline style, which our Content-Security-Policy forbids, stands in `data
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -14,6 +15,7 @@ LINKS = ("https://", "http://", "mailto:")
 TOP = 3  # the page and the panel around the text have the two headings above
 
 
+@lru_cache(maxsize=64)
 def as_html(text: str, title: str = "") -> str:
     """The card as safe HTML, without the first heading where that only repeats the `title`."""
     tokens = _MARKDOWN.parse(text)

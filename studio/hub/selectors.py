@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 
 from studio.errors import NotFound, invalid_field
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
@@ -14,6 +14,13 @@ from studio.tenants.rules import Actor, Facts, share_of
 
 BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
 COMPOSITE_GENERATION = "SN40L"  # Compositions of Experts run on this one only
+
+
+# Their usual order would bring in the model once more.
+OFFERS = (
+    Prefetch("versions", ModelVersion.objects.order_by("-number")),
+    Prefetch("deploy_options", DeployOption.objects.order_by("rank")),
+)
 
 
 def facts(actor: Actor, model: Model) -> Facts:
@@ -28,7 +35,7 @@ def facts(actor: Actor, model: Model) -> Facts:
 
 def visible(actor: Actor) -> QuerySet[Model]:
     """The provider's models, the actor's own, and those shared with them; by name."""
-    models = Model.objects.select_related("app", "owner").prefetch_related("versions", "deploy_options")
+    models = Model.objects.select_related("app", "owner").prefetch_related(*OFFERS)
     if actor.is_org_admin:
         return models.order_by("name", "id")
     administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
@@ -116,7 +123,13 @@ def deployable_models(actor: Actor, app: MLApp | None = None) -> list[Deployable
 
 def whole(model: UUID) -> Model:
     """A model that is offered, with its versions and deploy options."""
-    return Model.objects.select_related("app").prefetch_related("versions", "deploy_options").get(pk=model)
+    return completed(Model.objects.select_related("app").get(pk=model))
+
+
+def completed(model: Model) -> Model:
+    """One that is read already, in the same way."""
+    prefetch_related_objects([model], *OFFERS)
+    return model
 
 
 def options_of(model: Model) -> list[DeployOption]:

@@ -139,7 +139,7 @@ def _versions(model: Model, running: Any) -> list[dict[str, Any]]:
 
     `998+` where there are too many to count them all.
     """
-    seen = list(running.order_by().values_list("model_version", flat=True)[: MOST_COUNTED + 1])
+    seen = list(running.order_by().values_list("model_version__number", flat=True)[: MOST_COUNTED + 1])
     counts = Counter(seen[:MOST_COUNTED])
     more = "+" if len(seen) > MOST_COUNTED else ""
     versions = sorted(model.versions.all(), key=lambda version: -version.number)
@@ -147,7 +147,7 @@ def _versions(model: Model, running: Any) -> list[dict[str, Any]]:
         {
             "version": each,
             "size": selectors.size_of(each),
-            "endpoints": f"{counts[each.pk]}{more}" if counts[each.pk] or more else "",
+            "endpoints": f"{counts[each.number]}{more}" if counts[each.number] or more else "",
         }
         for each in versions
     ]

@@ -2,17 +2,19 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 import redis
 import structlog
+from django.apps import apps
 from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.db.models import Sum
 from structlog.testing import LogCapture
 
 from apikeys.models import ApiKey
 from endpoints.usage import rules, services, wire
-from endpoints.usage.models import TABLES, UsageDay, UsageGateway, UsageHalfHour, UsageMinute
+from endpoints.usage.models import TABLES, UsageDay, UsageGateway, UsageHalfHour, UsageMinute, UsageTwoHours
 from studio import keyring
 from tests.support.usage import SINCE, counted, leave, sealed
 from tests.support.waiting import eventually
@@ -81,7 +83,7 @@ def test_the_same_minute_again_adds_exactly(key, control_broker):
     leave(control_broker, second, number=2)
     leave(control_broker, counted(key), gateway="g2")
     assert look() == 2
-    assert [requests(table) for table in TABLES.values()] == [8, 8, 8]
+    assert [requests(table) for table in TABLES.values()] == [8, 8, 8, 8]
     stored = UsageMinute.objects.get()
     assert (stored.errors_failed, stored.prompt_tokens) == (2, 80)
     response = rules.unpack_times(bytes(stored.times))["response"]
@@ -89,7 +91,7 @@ def test_the_same_minute_again_adds_exactly(key, control_broker):
     assert response.total == pytest.approx(2000.208)
 
 
-def test_a_half_hour_and_a_day_hold_their_minutes(key, control_broker):
+def test_longer_spans_hold_their_minutes(key, control_broker):
     moments = [
         SINCE,
         SINCE + timedelta(minutes=29),
@@ -98,9 +100,24 @@ def test_a_half_hour_and_a_day_hold_their_minutes(key, control_broker):
     ]
     leave(control_broker, *(counted(key, moment) for moment in moments))
     look()
-    assert [table.objects.count() for table in TABLES.values()] == [4, 3, 2]
+    assert [table.objects.count() for table in TABLES.values()] == [4, 3, 2, 2]
     assert list(UsageHalfHour.objects.order_by("start").values_list("requests", flat=True)) == [2, 1, 1]
     assert UsageDay.objects.get(start=datetime(2026, 11, 7, tzinfo=UTC)).requests == 3
+
+
+def test_two_hours_are_added_up_of_the_half_hours_that_were_there_before(key, control_broker):
+    moments = [SINCE + timedelta(minutes=minutes) for minutes in range(0, 600, 25)]
+    leave(control_broker, *(counted(key, moment, requests=2, seconds=0.3, gone=1) for moment in moments))
+    look()
+    columns = [field.name for field in UsageTwoHours._meta.fields if field.name != "id"]
+    written = list(UsageTwoHours.objects.order_by("start").values(*columns))
+    UsageTwoHours.objects.all().delete()
+    import_module("endpoints.usage.migrations.0002_two_hours").add_up(apps, None)
+    again = list(UsageTwoHours.objects.order_by("start").values(*columns))
+    for row in (*written, *again):
+        row["times"] = rules.unpack_times(bytes(row["times"]))["response"].buckets
+    assert len(written) > 4
+    assert again == written
 
 
 def test_more_keys_than_go_into_one_statement(cast, key, control_broker):
@@ -118,7 +135,7 @@ def test_a_batch_costs_the_same_queries_however_many_keys_it_has(
     cast, key, control_broker, django_assert_max_num_queries
 ):
     keys = [key, *(cast.first_key(cast.endpoint()) for _ in range(4))]
-    with django_assert_max_num_queries(20):  # 5 for the number and the keys, 9 for three tables, savepoints
+    with django_assert_max_num_queries(22):  # 5 for the number and the keys, 12 for four tables, savepoints
         services.take(sealed(*(counted(each) for each in keys)), now=NOW)
 
 
@@ -167,7 +184,7 @@ def test_a_crash_before_the_commit_leaves_neither_number_nor_sums(key, control_b
             look()
     assert (requests(), UsageGateway.objects.count(), taken(control_broker)) == (0, 0, 0)
     assert look() == 1
-    assert [requests(table) for table in TABLES.values()] == [1, 1, 1]
+    assert [requests(table) for table in TABLES.values()] == [1, 1, 1, 1]
 
 
 def test_a_slower_taker_never_takes_a_number_back(key, control_broker):
@@ -300,7 +317,7 @@ def test_what_is_older_than_the_setting_goes_some_at_a_time(key, control_broker,
     leave(control_broker, *(counted(key, day) for day in days))
     look()
     settings.USAGE_DAYS = 2
-    assert services.forget(now=NOW) == 3 * 3
+    assert services.forget(now=NOW) == 3 * len(TABLES)
     for table in TABLES.values():
         assert min(table.objects.values_list("start", flat=True)) >= datetime(2026, 11, 5, tzinfo=UTC)
         assert table.objects.count() == 3

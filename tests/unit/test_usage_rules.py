@@ -25,6 +25,17 @@ def noted(values: list[float]) -> wire.Times:
     return times
 
 
+@given(st.lists(st.lists(SECONDS, max_size=5), min_size=1, max_size=5))
+def test_a_total_is_what_adding_one_to_another_comes_to(each: list[list[float]]) -> None:
+    one_by_one = wire.Times()
+    for values in each:
+        one_by_one.add(noted(values))
+    total = wire.total([noted(values) for values in each])
+    assert total.count == one_by_one.count
+    assert total.buckets == one_by_one.buckets
+    assert total.total == pytest.approx(one_by_one.total)
+
+
 # --- percentiles ------------------------------------------------------------------------------------------------
 
 
@@ -63,7 +74,7 @@ def test_the_middle_of_an_even_bucket() -> None:
     [
         (3600, 60, rules.MINUTE),
         (86_400, 1800, rules.HALF_HOUR),
-        (7 * 86_400, 7200, rules.HALF_HOUR),
+        (7 * 86_400, 7200, rules.TWO_HOURS),
         (60 * 86_400, rules.DAY, rules.DAY),
         (365 * 86_400, 5 * rules.DAY, rules.DAY),
     ],

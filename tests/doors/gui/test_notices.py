@@ -1,8 +1,10 @@
 """The bell: what concerns a person, what is new of it, and how it comes to be read."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from endpoints import notices, services
 from endpoints.models import Endpoint
@@ -89,8 +91,11 @@ def test_who_only_looked_at_a_key_is_no_news(owen, world, endpoint):
         thing_type="endpoint",
         thing_id=endpoint.pk,
         thing_name="hello",
+        concerns=endpoint.owner_id,
     )
     assert "tina" not in owen.get("notices").text
+    Event.objects.update(verb="revoke key")
+    assert "tina revoked an API key of hello" in owen.get("notices").text
 
 
 def test_the_mark_stands_until_the_bell_is_opened(owen, endpoint):
@@ -137,10 +142,38 @@ def test_the_list_and_the_mark_cost_the_same_however_much_there_is(world, django
         services.update_endpoint(
             actor=world.actor("tina"), endpoint=found, edit=Edit(description="x"), now=LATER
         )
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(notices.latest(owen, 100)) == 9
     with django_assert_num_queries(1):
         assert notices.any_since(owen, LATER - timedelta(days=400))
+
+
+def test_the_newest_are_found_behind_many_instances_of_one_endpoint(world):
+    """The rows that are read first are all of one endpoint."""
+    for days, name, instances in ((2, "a", 1), (1, "b", 1), (0, "many", 9)):
+        found = world.live(name, instances=instances)
+        Instance.objects.filter(endpoint=found).update(state_since=LATER - timedelta(days=days))
+    owen = world.actor("owen")
+    assert [(each.name, each.many) for each in notices.latest(owen, 2)] == [("many", 9), ("b", 1)]
+    assert [each.name for each in notices.latest(owen, 100)] == ["many", "b", "a"]
+
+
+def test_what_was_done_before_it_was_theirs_is_not_told_to_its_new_owner(world, endpoint):
+    services.stop_endpoint(actor=world.actor("tina"), endpoint=endpoint, now=LATER)
+    Endpoint.objects.filter(pk=endpoint.pk).update(owner=world.actor("mila").id)
+    assert notices.latest(world.actor("mila"), 100) == []
+    assert notices.latest(world.actor("owen"), 100) == [], "it is not theirs any more"
+
+
+def test_deeds_from_before_owners_were_written_down_are_told(world, endpoint):
+    for person in ("tina", "owen"):
+        edit = Edit(description=person)
+        services.update_endpoint(actor=world.actor(person), endpoint=endpoint, edit=edit, now=LATER)
+    Event.objects.update(concerns=None)
+    import_module("endpoints.migrations.0005_whom_deeds_concern").write_down_owners(apps, None)
+    deeds = [each.event for each in notices.latest(world.actor("owen"), 100) if each.event]
+    assert [(each.actor_name, each.verb) for each in deeds] == [("tina", "edit")]
+    assert Event.objects.filter(concerns__isnull=False).count() == 1
 
 
 def test_an_address_of_a_part_leads_to_the_page(owen):
