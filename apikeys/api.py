@@ -94,7 +94,7 @@ def list_api_keys(
 ) -> dict[str, Any]:
     """Newest first, the First Key last. Whoever may not see values gets them masked."""
     found = _endpoint(request, endpoint, project)
-    keys, following = page(endpoints.keys_of(found), cursor, limit)
+    keys, following = page(endpoints.told_keys(found), cursor, limit)
     return {"api_keys": _keys_json(request, found, keys), "next": following}
 
 
@@ -186,7 +186,7 @@ def _terms(body: Terms) -> dict[str, Any]:
 
 def keys_json(request: ApiRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
     """The endpoint's keys as the actor may see them: with values (the showing is audited) or masked."""
-    return _keys_json(request, endpoint, list(endpoints.keys_of(endpoint)))
+    return _keys_json(request, endpoint, list(endpoints.told_keys(endpoint)))
 
 
 def _keys_json(request: ApiRequest, endpoint: Endpoint, keys: list[ApiKey]) -> list[dict[str, Any]]:

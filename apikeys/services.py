@@ -32,9 +32,8 @@ from studio.unit import unit_of_work
 SHOWN_EVERY = timedelta(hours=1)  # one audit row per actor, key and hour, with a count
 
 
-@unit_of_work
 def mint_first_key(*, actor: Actor, endpoint: Endpoint, now: datetime) -> ApiKey:
-    """The key every endpoint is created with. Called by `endpoints.services` only."""
+    """The key every endpoint is created with: a part of its creation, called by `endpoints.services` only."""
     return _mint(actor, endpoint, FIRST_KEY, now, is_first=True)[0]
 
 

@@ -37,14 +37,19 @@ def converge(endpoint_id: UUID, *, now: datetime) -> Step:
     )
     if step.ends:
         end_instances([UUID(each) for each in step.ends], now=now)
-    if step.opens:
-        wanted = [
-            (each.ordinal, UUID(each.replaces) if each.replaces else None, each.cause) for each in step.opens
-        ]
-        open_instances(endpoint, wanted, now=now)
+    _open(endpoint, step, now)
     if step.ends or step.opens:
         routing.touch([endpoint.pk])
     return step
+
+
+def begin(endpoint: Endpoint, *, now: datetime) -> None:
+    """The first step of one that this transaction created: there is nothing of it yet, and nobody else sees it."""
+    step = next_step(
+        desired=endpoint.desired, wanted=endpoint.instances, config=endpoint.config_version, parts=()
+    )
+    _open(endpoint, step, now)
+    routing.announce([endpoint.pk])
 
 
 def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecast:
@@ -75,6 +80,14 @@ def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecas
         lacking=after.rdus - maker.free - freed[maker.pk] if maker else after.rdus,
         holds={str(row.pk): row.rdus for row in rows},
     )
+
+
+def _open(endpoint: Endpoint, step: Step, now: datetime) -> None:
+    wanted = [
+        (each.ordinal, UUID(each.replaces) if each.replaces else None, each.cause) for each in step.opens
+    ]
+    if wanted:
+        open_instances(endpoint, wanted, now=now)
 
 
 def settle(*, now: datetime) -> None:

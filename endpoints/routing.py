@@ -7,14 +7,15 @@ the marker say that the table is complete.
 
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import redis
 import structlog
 from django.db import DatabaseError, connection
-from django.db.models import F, Prefetch, Q
+from django.db.models import F, Prefetch
 
 from apikeys.models import ApiKey
 from apikeys.rules import LIMITS
@@ -28,6 +29,7 @@ from studio import enqueue, keyring
 
 log = structlog.get_logger()
 
+SERVING = {InstanceState.READY, InstanceState.LOST}
 BATCH = 200
 BUILDERS = "routes:builders"  # whoever builds the whole table now; gone when the broker is emptied
 LOOK_EVERY = 0.5  # seconds between looks at the broker
@@ -67,7 +69,12 @@ def touch(endpoints: Iterable[UUID]) -> None:
     if ids:
         list(Endpoint.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
         Endpoint.objects.filter(pk__in=ids).update(route_version=F("route_version") + 1)
-        enqueue.after_commit(lambda: publish(ids))
+        announce(ids)
+
+
+def announce(ids: Sequence[UUID]) -> None:
+    """Publish them once committed: of rows that are new, no gateway has any version yet."""
+    enqueue.after_commit(lambda: publish(ids))
 
 
 def publish(endpoints: Sequence[UUID]) -> bool:
@@ -121,19 +128,27 @@ def _go_above(endpoint: str, standing: int) -> None:
 
 def build(ids: Sequence[UUID]) -> list[wire.Route]:
     """The routes of these endpoints as the rows stand now."""
-    serving = Instance.objects.filter(Q(state=InstanceState.READY) | Q(state=InstanceState.LOST), port__gt=0)
     rows = (
         Endpoint.objects.filter(pk__in=ids)
         .select_related("model_version__model__app")
-        .prefetch_related(
-            Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None)),
-            Prefetch("rows", serving.select_related("runtime_version__runtime").order_by("ordinal", "pk")),
-        )
+        .prefetch_related(Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None)))
     )
-    return [_route(view) for view in selectors.views(rows, whole=True)]
+    views = selectors.views(rows, whole=True)
+    serving = _serving([view.endpoint.pk for view in views if SERVING & {i.state for i in view.instances}])
+    return [_route(view, serving[view.endpoint.pk]) for view in views]
 
 
-def _route(view: selectors.EndpointView) -> wire.Route:
+def _serving(endpoints: Sequence[UUID]) -> Mapping[UUID, list[Instance]]:
+    """Endpoint → its instances that can be asked, by their number."""
+    found: dict[UUID, list[Instance]] = defaultdict(list)
+    if endpoints:  # many have none, and then there is nothing to look for
+        rows = Instance.objects.filter(endpoint__in=endpoints, state__in=SERVING, port__gt=0)
+        for row in rows.select_related("runtime_version__runtime").order_by("ordinal", "pk"):
+            found[row.endpoint_id].append(row)
+    return found
+
+
+def _route(view: selectors.EndpointView, serving: Sequence[Instance]) -> wire.Route:
     endpoint = view.endpoint
     if endpoint.desired == Endpoint.Desired.DELETED:
         return wire.Route(
@@ -155,7 +170,7 @@ def _route(view: selectors.EndpointView) -> wire.Route:
         names=model.names,
         task=model.app.task,
         keys=[_key(key) for key in endpoint.api_keys.all()],
-        upstreams=[_upstream(row) for row in endpoint.rows.all()] if running else [],
+        upstreams=[_upstream(row) for row in serving] if running else [],
         deadline_seconds=endpoint.drain_seconds,
     )
 

@@ -370,3 +370,8 @@ def _instance_view(row: Mapping[str, Any], rdus: list[int]) -> InstanceView:
 def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
     """The API Keys table: newest first, the First Key last."""
     return endpoint.api_keys.select_related("owner").order_by("is_first", "-created_at", "id")
+
+
+def told_keys(endpoint: Endpoint) -> QuerySet[ApiKey]:
+    """The same with no more than the REST API says of them, and their values."""
+    return keys_of(endpoint).only(*KEY, "sealed")

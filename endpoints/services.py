@@ -57,10 +57,11 @@ def create_endpoint(
     if made is not None:
         return made
     _check_name_free(project, name)
+    owner = actor.id or project.owner_id
     endpoint = Endpoint.objects.create(
         **({"pk": token} if token and not Endpoint.objects.filter(pk=token).exists() else {}),
         project=project,
-        owner_id=actor.id or project.owner_id,
+        owner_id=owner,
         name=name,
         description=description,
         model_version=plan.version,
@@ -74,9 +75,11 @@ def create_endpoint(
         created_at=now,
         updated_at=now,
     )
+    if owner == project.owner_id:
+        endpoint.owner = project.owner  # read already
     mint_first_key(actor=actor, endpoint=endpoint, now=now)
     _record(actor, "create", endpoint, {"model": str(plan.version), "instances": plan.instances})
-    rollouts.converge(endpoint.pk, now=now)
+    rollouts.begin(endpoint, now=now)
     return endpoint
 
 

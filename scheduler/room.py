@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Max, Q, Sum
 
 from scheduler.models import Instance, Node
 from scheduler.rules import InstanceState, NodeState
@@ -15,12 +15,13 @@ def surely_fits(*, generation: str, min_width: int, rdus: int, instances: int, w
     more than w / rdus of them, rounded up; who wants more than any node has free takes nothing. `without`: an
     endpoint whose own instances do not wait.
     """
-    nodes = Node.objects.filter(generation=generation, state=NodeState.READY)
-    wide = nodes.filter(width__gte=min_width, free__gte=rdus)
-    room = wide.aggregate(slots=Sum(F("free") / rdus, default=0))["slots"]
+    wide = Q(width__gte=min_width, free__gte=rdus)
+    sums = Node.objects.filter(generation=generation, state=NodeState.READY).aggregate(
+        slots=Sum(F("free") / rdus, filter=wide, default=0), most=Max("free", default=0)
+    )
+    room, widest = sums["slots"], sums["most"]
     if room < instances:
         return False
-    widest = nodes.aggregate(most=Max("free", default=0))["most"]
     waiting = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=widest)
     before = waiting.exclude(endpoint=without).order_by().values_list("rdus").annotate(Count("pk"))
     return room - sum(-(-each // rdus) * many for each, many in before) >= instances

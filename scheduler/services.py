@@ -36,11 +36,13 @@ WIDEST_NODE = 64
 # ----- instances ------------------------------------------------------------------------------------------
 
 
-@unit_of_work
 def open_instances(
     endpoint: Endpoint, wanted: Sequence[tuple[int, UUID | None, str]], *, now: datetime
 ) -> list[Instance]:
-    """New instances of the endpoint's present configuration: (ordinal, replaced instance, cause) each."""
+    """New instances of the endpoint's present configuration: (ordinal, replaced instance, cause) each.
+
+    A part of the caller's unit, which has the endpoint locked or has just made it.
+    """
     rows = [
         Instance(
             endpoint=endpoint,
@@ -110,8 +112,10 @@ def release(instances: Sequence[Instance], *, now: datetime) -> None:
 
 def raise_demand(generation: str) -> None:
     """There is something to plan: a new wish, or RDUs that came free. The last lock of its transaction."""
-    Demand.objects.get_or_create(generation_id=generation)
-    Demand.objects.filter(pk=generation).update(count=F("count") + 1)
+    demand = Demand.objects.filter(pk=generation)
+    if not demand.update(count=F("count") + 1):
+        Demand.objects.get_or_create(generation_id=generation)
+        demand.update(count=F("count") + 1)
     enqueue.nudge_placement(generation)
 
 

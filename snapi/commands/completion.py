@@ -17,6 +17,10 @@ EPILOG = (
 )
 
 
+# Many a ~/.zshrc has not called for zsh's completion by the time that this is read, or never does.
+ZSH_READY = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }"
+
+
 class Shell(StrEnum):
     BASH = "bash"
     ZSH = "zsh"
@@ -33,4 +37,6 @@ def completion(
     from typer.completion import get_completion_script  # noqa: PLC0415
 
     script = get_completion_script(prog_name="snapi", complete_var=COMPLETE, shell=shell.value)
+    if shell == Shell.ZSH:
+        script = script.replace("\ncompdef ", f"\n{ZSH_READY}\ncompdef ")
     show({"shell": shell.value, "script": script}, json_output, script)

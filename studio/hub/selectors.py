@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 
-from studio.errors import NotFound, invalid_field
+from studio.errors import Invalid, NotFound, invalid_field
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
 from studio.hub.rules import read_arch
 from studio.tenants.rules import Actor, Facts, share_of
@@ -147,12 +147,20 @@ def option_for(model: Model, arch: str) -> tuple[DeployOption, int]:
     options = options_of(model)
     if not options:
         raise invalid_field("model_checkpoint", _refusal(model) or f"{model.name} cannot be deployed.")
-    code, width = read_arch(arch, Generation.objects.values_list("code", flat=True))
+    code, width = _read_arch(arch, [option.generation_id for option in options])
     for option in options:
         if option.generation_id == code:
             return option, width
     names = ", ".join(option.generation_id for option in options)
     raise invalid_field("rdu_arch", f"{model.name} cannot be deployed on {code}; it can on: {names}.")
+
+
+def _read_arch(arch: str, offered: Iterable[str]) -> tuple[str, int]:
+    """Only of one that is not offered it has to be asked whether there is such a generation."""
+    try:
+        return read_arch(arch, offered)
+    except Invalid:
+        return read_arch(arch, Generation.objects.values_list("code", flat=True))
 
 
 def apps() -> QuerySet[MLApp]:

@@ -34,9 +34,10 @@ def once(
     Raises `KeyUsed` where the fingerprint is another.
     """
     assert actor.id is not None, "whoever sends requests is somebody"
-    facts = {"fingerprint": fingerprint, "created_at": now}
-    row, is_new = Answered.objects.get_or_create(user_id=actor.id, key=key, defaults=facts)
-    if is_new:
+    row = Answered.objects.filter(user=actor.id, key=key).first()
+    if row is None:
+        # Whoever comes second waits here, fails once the first is done, and is tried anew: it finds the row then.
+        row = Answered.objects.create(user_id=actor.id, key=key, fingerprint=fingerprint, created_at=now)
         answer = act()
         row.sealed = keyring.seal_value(json.dumps(answer), PURPOSE)
         row.save(update_fields=["sealed"])

@@ -10,6 +10,7 @@ from apikeys import services as keys
 from endpoints import routing, selectors, services, wire
 from endpoints.models import Endpoint
 from scheduler.driver import mint_incarnation
+from scheduler.models import Instance
 from studio import enqueue, env, keyring, seal
 from studio.hub.models import Runtime
 from tests.support import broker as brokers
@@ -260,10 +261,15 @@ def test_publishing_a_page_costs_the_same_queries_however_many(
     for _ in range(4):
         cast.endpoint(instances=2)
     ids = list(Endpoint.objects.values_list("pk", flat=True))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(routing.build(ids[:1])) == 1
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(routing.build(ids)) == 4
+    Instance.objects.update(state="ready", node=cast.node(), host="127.0.0.1", port=9001)
+    with django_assert_num_queries(5):
+        assert len(routing.build(ids[:1])) == 1
+    with django_assert_num_queries(5):
+        assert [len(route.upstreams) for route in routing.build(ids)] == [2, 2, 2, 2]
 
 
 def test_a_frozen_broker_holds_a_change_up_for_a_second_at_most(

@@ -2,7 +2,7 @@
 
 import sys
 
-from snapi.main import main
+from snapi.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,7 @@
 """Tab: commands, options and names, in the form each shell takes; never an error, never a wait."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tests.snapi import answers
 from tests.snapi.conftest import Run
 from tests.snapi.fake import FakeStudio
+from tests.snapi.shells import terminal
 
 PROGRAM = [sys.executable, "-m", "tests.snapi.program"]
 
@@ -80,21 +82,64 @@ def test_the_script_for_each_shell(run: Run, shell: str) -> None:
     assert f"_SNAPI_COMPLETE=complete_{shell}" in result.out
 
 
-def test_the_script_completes_in_a_real_bash(
-    names: FakeStudio, signed_in: Path, run: Run, tmp_path: Path
-) -> None:
-    script = tmp_path / "snapi.sh"
-    script.write_text(run("completion", "bash").out)
+@pytest.fixture
+def installed(names: FakeStudio, signed_in: Path, run: Run, tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody who has snapi on the PATH and its scripts in `HOME`."""
+    for shell in ("bash", "zsh", "fish"):
+        (tmp_path / f"snapi.{shell}").write_text(run("completion", shell).out)
     (tmp_path / "snapi").write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')
     (tmp_path / "snapi").chmod(0o755)
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path), "PYTHONPATH": os.getcwd(),
+            "SNAPI_CLI_CONFIG_DIR": str(signed_in), "TERM": "xterm", "LANG": "C.UTF-8"}  # fmt: skip
+
+
+def test_the_script_completes_in_a_real_bash(installed: dict[str, str]) -> None:
     ask = (
-        f"source {script}; COMP_WORDS=(snapi project info -p de); COMP_CWORD=4; _snapi_completion snapi; "
+        "source ~/snapi.bash; COMP_WORDS=(snapi project info -p de); COMP_CWORD=4; _snapi_completion snapi; "
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SNAPI_CLI_CONFIG_DIR": str(signed_in),
-                   "PYTHONPATH": os.getcwd()}  # fmt: skip
-    process = subprocess.run(["bash", "-c", ask], env=environment, capture_output=True, text=True)
+    process = subprocess.run(["bash", "-c", ask], env=installed, capture_output=True, text=True)
     assert (process.stdout.splitlines(), process.stderr) == (["demo", "demo\\ 2"], "")
+
+
+LINES = [
+    ("snapi endp", "snapi endpoint "),
+    ("snapi project info --project let", "snapi project info --project letters "),
+    ("snapi endpoint create --model-c", "snapi endpoint create --model-checkpoint "),
+    (r"snapi endpoint stop -p demo\ 2 -e h", r"snapi endpoint stop -p demo\ 2 -e hav2 "),
+    ("snapi project info -p de", "snapi project info -p demo"),
+]
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_the_script_completes_in_a_real_zsh(installed: dict[str, str]) -> None:
+    """One that has never heard of completion, with a key that tells and empties the line."""
+    Path(installed["HOME"], ".zshrc").write_text(
+        "PS1='> '; source ~/snapi.zsh; zle -N tell; bindkey '^G' tell; tell() { print -r \"<<$BUFFER>>\"; BUFFER= }\n"
+        "print ready\n"
+    )
+    with terminal(["zsh", "--no-globalrcs", "-i"], installed) as zsh:
+        zsh.read_until("ready")
+        for line, completed in LINES:
+            zsh.type(f"{line}\t\a")
+            assert zsh.read_until(">>").rpartition("<<")[2] == completed
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_the_script_completes_in_a_real_fish(installed: dict[str, str]) -> None:
+    """It says by itself what it would offer."""
+    offers = {
+        "snapi endp": ["endpoint\tEndpoints: models that answer predictions."],
+        "snapi project info --project de": ["demo", "demo 2"],
+        "snapi endpoint create --model-c": ["--model-checkpoint\tThe model to deploy."],
+        r"snapi endpoint stop -p demo\ 2 -e h": ["hav2"],
+    }
+    for line, offered in offers.items():
+        ask = f"source ~/snapi.fish; complete --do-complete '{line}'"
+        process = subprocess.run(
+            ["fish", "--no-config", "-c", ask], env=installed, capture_output=True, text=True
+        )
+        assert (process.stdout.splitlines(), process.stderr) == (offered, "")
 
 
 def test_another_shell_is_wrong_usage(run: Run) -> None:

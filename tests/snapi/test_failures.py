@@ -17,7 +17,7 @@ from tests.snapi.conftest import KEY, Result, Run
 from tests.snapi.fake import FakeStudio
 
 LIST = ("endpoint", "list")
-SNAPI = [sys.executable, "-c", "import sys; from snapi.main import main; sys.exit(main())"]
+SNAPI = [sys.executable, "-c", "import sys; from snapi.start import main; sys.exit(main())"]
 
 
 def assert_one_sentence(result: Result, code: int, words: str) -> None:
@@ -229,18 +229,36 @@ def test_the_version_is_the_projects() -> None:
     assert project["version"] == VERSION
 
 
-@pytest.mark.parametrize(("word", "says"), [("version", f"snapi {VERSION}"), ("--help", "Commands:")])
-def test_it_starts_fast_because_it_loads_little(folder: Path, word: str, says: str) -> None:
-    command = "import sys; from snapi.main import main; code = main(); print(*sys.modules); sys.exit(code)"
+@pytest.mark.parametrize(
+    ("word", "says", "commands"),
+    [
+        ("version", f"snapi {VERSION}", set()),
+        ("--help", "Commands:", {"snapi.commands.version"}),
+    ],
+)
+def test_it_starts_fast_because_it_loads_little(
+    folder: Path, word: str, says: str, commands: set[str]
+) -> None:
+    command = "import sys; from snapi.start import main; code = main(); print(*sys.modules); sys.exit(code)"
     process = subprocess.run(
         [sys.executable, "-c", command, word], env=environment(folder), capture_output=True, text=True
     )
     *said, modules = process.stdout.splitlines()
     assert (process.returncode, says in said) == (0, True)
-    heavy = {"httpx", "rich", "pydantic", "asyncio", "django", "studio"}
+    heavy = {"httpx", "rich", "pydantic", "asyncio", "django", "studio", *(() if commands else ("typer",))}
     loaded = set(modules.split())
     assert heavy.isdisjoint(name.split(".")[0] for name in loaded)
-    assert {name for name in loaded if name.startswith("snapi.commands.")} == {"snapi.commands.version"}
+    assert {name for name in loaded if name.startswith("snapi.commands.")} == commands
+
+
+@pytest.mark.parametrize("words", [["version"], ["version", "--json"]])
+def test_a_version_that_cannot_be_written_is_one_sentence(folder: Path, words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run(
+            [*SNAPI, *words], env=environment(folder), stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert process.returncode == 1
+    assert process.stderr == "The output cannot be written: No space left on device.\n"
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(signed_in: Path, studio: FakeStudio) -> None:
