@@ -7,15 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import (
-    Count,
-    Exists,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Value,
-)
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
@@ -154,6 +146,12 @@ def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
     """The visible ones of the active tenant and those shared with the actor, newest first."""
     return visible(actor).filter(_here(actor)).order_by("-created_at", "id")
+
+
+def shared_alone(actor: Actor) -> QuerySet[Endpoint]:
+    """Those shared with the actor whose project they may not see: they stand in no project's list. Newest first."""
+    alone = visible(actor).filter(shared_with(actor, Endpoint)).exclude(projects.open_to(actor, "project__"))
+    return alone.order_by("-created_at", "id")
 
 
 def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:

@@ -86,9 +86,11 @@ def facts_of(
     return Facts(tenant=tenant, owners=owners, share=best_share(general, *given))
 
 
-def is_shared_with(actor: Actor, facts: Facts) -> bool:
-    """Whether it is another's, and the actor sees it because it was shared: not as an admin."""
-    return facts.share is not None and not roles_of(actor, facts) & NEEDS_NO_GRANT
+def was_given(actor: Actor, facts: Facts, *things: UUID) -> bool:
+    """Whether one of these was given to the actor or a tenant of theirs, who is neither owner nor admin of it."""
+    if roles_of(actor, facts) & NEEDS_NO_GRANT:
+        return False
+    return any(pk in roles for roles in granted(actor).roles.values() for pk in things)
 
 
 # ----- one thing ------------------------------------------------------------------------------------------

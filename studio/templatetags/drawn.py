@@ -7,10 +7,16 @@ from datetime import UTC, datetime
 from functools import cache
 
 from django import template
+from django.template import Context
 from django.template.defaultfilters import slugify
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from studio.projects.models import Project
+from studio.projects.selectors import facts
+from studio.tenants.rules import may
 
 register = template.Library()
 
@@ -28,6 +34,15 @@ def badge(status: str) -> SafeString:
     """A status with its icon. There are a few dozen of them."""
     name = slugify(status)
     return format_html('<span class="badge" data-status="{}">{}{}</span>', name, icon(name), status)
+
+
+@register.simple_tag(takes_context=True)
+def project_name(context: Context, project: Project) -> SafeString:
+    """A link for whoever may see the project; of one whose endpoint alone is shared with them they know the name."""
+    actor = context["request"].actor
+    if not may(actor, "project.see", facts(actor, project)):
+        return format_html("{}", project.name)
+    return format_html('<a href="{}">{}</a>', reverse("project", args=[project.pk]), project.name)
 
 
 @register.simple_tag
