@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
 from studio.hub.models import Generation, ModelVersion, RuntimeVersion
-from studio.projects.models import GENERAL_ACCESS, GENERAL_ACCESS_VALUES, Project
+from studio.projects.models import GENERAL_ACCESS, GENERAL_ACCESS_VALUES, SHARE_ROLES, Project
 
 
 class Endpoint(models.Model):
@@ -51,6 +51,7 @@ class Endpoint(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        permissions = SHARE_ROLES
         constraints = [
             models.UniqueConstraint(
                 "project",

@@ -24,7 +24,18 @@ from studio.tenants.rules import Actor
 
 LOOKED_AT = (50, 500)  # of the tenant's events
 # Whoever only looked at a key changed nothing.
-DEEDS = ("edit", "stop", "restart", "delete", "restore", "add key", "edit key", "limit key", "revoke key")
+DEEDS = (
+    "edit",
+    "stop",
+    "restart",
+    "delete",
+    "restore",
+    "add key",
+    "edit key",
+    "limit key",
+    "revoke key",
+    "share",
+)
 RUNNING = Q(endpoint__desired=Endpoint.Desired.RUNNING)
 
 

@@ -8,15 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import (
-    Count,
-    Exists,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Value,
-)
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
@@ -29,7 +21,8 @@ from scheduler.rules import InstanceState, in_queue, reason_sentence
 from studio.errors import NotFound
 from studio.projects import selectors as projects
 from studio.projects.models import Project
-from studio.tenants.rules import Actor, Facts, may, share_of
+from studio.sharing.selectors import facts_of, shared_with
+from studio.tenants.rules import Actor, Facts, may
 
 LISTED_KEYS = 10  # an endpoint may have thousands
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
@@ -61,10 +54,12 @@ INSTANCE = (
 def facts(actor: Actor, endpoint: Endpoint) -> Facts:
     """A grant on the project holds for what is in it, and its owner counts as an owner."""
     project = endpoint.project
-    return Facts(
-        tenant=project.tenant_id,
-        owners=frozenset({endpoint.owner_id, project.owner_id}),
-        share=share_of(actor, project.tenant_id, endpoint.general_access, project.general_access),
+    return facts_of(
+        actor,
+        project.tenant_id,
+        frozenset({endpoint.owner_id, project.owner_id}),
+        (Endpoint, endpoint.pk, endpoint.general_access),
+        (Project, project.pk, project.general_access),
     )
 
 
@@ -111,7 +106,13 @@ def _seen_by(actor: Actor) -> Q:
             project__tenant__in=list(actor.tenants), general_access__in=["tenant_viewer", "tenant_editor"]
         )
         seen = seen | Q(owner=actor.id) | Q(general_access="all_viewer") | shared
+        seen |= shared_with(actor, Endpoint)
     return seen
+
+
+def _here(actor: Actor) -> Q:
+    """In the active tenant, or given to the actor wherever it stands."""
+    return Q(project__tenant=actor.tenant) | shared_with(actor, Endpoint)
 
 
 def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
@@ -141,8 +142,14 @@ def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
 
 
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
-    """The visible ones of the active tenant, newest first."""
-    return visible(actor).filter(project__tenant=actor.tenant).order_by("-created_at", "id")
+    """The visible ones of the active tenant and those shared with the actor, newest first."""
+    return visible(actor).filter(_here(actor)).order_by("-created_at", "id")
+
+
+def shared_alone(actor: Actor) -> QuerySet[Endpoint]:
+    """Those shared with the actor whose project they may not see: they stand in no project's list. Newest first."""
+    alone = visible(actor).filter(shared_with(actor, Endpoint)).exclude(projects.open_to(actor, "project__"))
+    return alone.order_by("-created_at", "id")
 
 
 def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
@@ -158,7 +165,7 @@ def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
 def named(
     actor: Actor, name_or_id: str, project: Project | None = None, *, only_told: bool = False
 ) -> Endpoint:
-    """By id, or by name in the project, or by name among all visible ones of the active tenant.
+    """By id, or by name in the project, or by name among what `in_tenant` lists.
 
     One that is Deleting is found by its id only: its name is free. `only_told`: no more of it than `told`.
 
@@ -169,7 +176,7 @@ def named(
     try:
         found = _by_id(actor, shaped(Endpoint.objects.filter(home, pk=UUID(name_or_id))))
     except ValueError:
-        home = home or Q(project__tenant=actor.tenant)
+        home = home or _here(actor)
         found = list(_called(shaped(visible(actor)).filter(home), name_or_id)[:20])
     return _the_one(found, f"endpoint {name_or_id!r}", "Name the project.")
 
@@ -208,8 +215,10 @@ def waiting(actor: Actor) -> QuerySet[Endpoint]:
 def _running_with(actor: Actor, state: str) -> QuerySet[Endpoint]:
     """Without `visible`: what runs is not gone, and to ask whether it is takes the newest out of their order."""
     rows = Instance.objects.filter(endpoint=OuterRef("pk"), state=state)
-    running = Q(project__tenant=actor.tenant, desired=Endpoint.Desired.RUNNING)
-    return Endpoint.objects.filter(_seen_by(actor), running, Exists(rows)).order_by("-created_at", "id")
+    running = Q(desired=Endpoint.Desired.RUNNING)
+    return Endpoint.objects.filter(_seen_by(actor), _here(actor), running, Exists(rows)).order_by(
+        "-created_at", "id"
+    )
 
 
 # ----- views ----------------------------------------------------------------------------------------------

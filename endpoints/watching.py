@@ -23,10 +23,11 @@ from endpoints.models import Endpoint
 from endpoints.selectors import InstanceView
 from studio.audit import selectors as audit
 from studio.audit.models import Event
-from studio.errors import NotFound, Refusal
+from studio.errors import NotFound, NotSignedIn, Refusal
 from studio.json_api import PAGE, ApiRequest, moment, page
 from studio.json_docs import looks
 from studio.projects import selectors as projects
+from studio.tenants import selectors as tenants
 from studio.tenants.rules import Actor
 
 router = Router(tags=["endpoints"])
@@ -34,7 +35,7 @@ router = Router(tags=["endpoints"])
 LATEST = 100  # events of a tenant
 LOOK_SECONDS = 1.0
 SILENT_SECONDS = 10.0  # proxies cut a connection on which nothing moves
-WATCH_SECONDS = 60.0  # then the watcher signs in again: rights are looked at once a minute
+WATCH_SECONDS = 60.0  # then the watcher signs in again; what somebody may see is asked anew at every look
 MOST_WATCHERS = 200  # of one web process; each has a thread and, at its looks, a connection
 
 
@@ -182,7 +183,11 @@ class Watch:
         """What is new, as frames; a look is a handful of queries."""
         with _fresh_connection():
             try:
+                self.actor = tenants.renewed(self.actor)
                 found = selectors.named(self.actor, str(self.endpoint))
+            except NotSignedIn:
+                self.gone = True
+                return [_frame("gone", "{}")]
             except NotFound:
                 self.gone = True
                 return [*self._last_events(), _frame("gone", "{}")]

@@ -206,6 +206,21 @@ class Client:
                 raise Unreachable(self._stranger(response, None))
             yield from self._pieces(response, frames(response.iter_lines()))
 
+    # Sharing
+
+    def shares(self, kind: str, name: str, *, project: str | None = None) -> Json:
+        """`kind`: endpoints, projects, models."""
+        return self._call("GET", kind, name, "share", query={"project": project})
+
+    def share(self, kind: str, name: str, wanted: Json, *, project: str | None = None) -> Json:
+        return self._call("PUT", kind, name, "share", query={"project": project}, body=wanted)
+
+    def organization_info(self) -> Json:
+        return self._call("GET", "organization")
+
+    def change_organization(self, changes: Json) -> Json:
+        return self._call("PATCH", "organization", body=changes)
+
     # Predictions
 
     def predict(self, path: str, key: str, body: Json) -> Iterator[Json]:

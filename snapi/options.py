@@ -41,6 +41,16 @@ ModelOption = Annotated[
         autocompletion=completion.models,
     ),
 ]
+NamedModel = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|ID",
+        help="The model, by name or id.",
+        autocompletion=completion.models,
+    ),
+]
 ModelVersionOption = Annotated[
     str | None,
     typer.Option("--model-version", metavar="NUMBER", help="Version of the model; else the newest."),

@@ -9,6 +9,7 @@ import endpoints.watching
 import scheduler.api
 import studio.hub.api
 import studio.projects.api
+import studio.sharing.api
 import studio.tenants.api
 from studio import json_api
 
@@ -29,5 +30,6 @@ api.add_router("", endpoints.watching.router)
 api.add_router("", apikeys.api.router)
 api.add_router("", endpoints.usage.api.router)
 api.add_router("", scheduler.api.router)
+api.add_router("", studio.sharing.api.router)
 
 urls = json_api.addresses(api)

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "studio.projects",
     "studio.hub",
     "endpoints",
+    "studio.sharing",
     "apikeys",
     "endpoints.usage",
     "scheduler",

@@ -10,6 +10,7 @@ from endpoints.selectors import EndpointView, InstanceView
 from scheduler.rules import COMING
 from scheduler.selectors import Capacity, NodePicture, Preview
 from studio.audit.models import Event
+from studio.sharing.selectors import was_given
 from studio.tenants.rules import Actor, may
 
 
@@ -23,6 +24,7 @@ class Row:
     def __init__(self, view: EndpointView, actor: Actor) -> None:
         self.view, self.endpoint, self.status = view, view.endpoint, view.status
         facts = selectors.facts(actor, view.endpoint)
+        self.was_given = was_given(actor, facts, self.endpoint.pk, self.endpoint.project_id)
         running, may_run = (
             self.endpoint.desired == Endpoint.Desired.RUNNING,
             may(actor, "endpoint.run", facts),
@@ -31,14 +33,15 @@ class Row:
         self.can_stop = may_run and running
         self.can_restart = may_run and (not running or self.status == rules.FAILED)
         self.can_delete = may(actor, "endpoint.delete", facts)
+        self.can_share = self.can_delete
         self.may_read_keys = may(actor, "key.manage", facts)
         self.is_leaving = self.endpoint.desired == Endpoint.Desired.DELETED  # it has no window any more
         if self.is_leaving:
-            self.can_edit = self.can_stop = self.can_restart = self.can_delete = False
+            self.can_edit = self.can_stop = self.can_restart = self.can_share = self.can_delete = False
 
     @property
     def has_menu(self) -> bool:
-        return self.can_edit or self.can_stop or self.can_restart or self.can_delete
+        return self.can_edit or self.can_stop or self.can_restart or self.can_share or self.can_delete
 
     @property
     def instances(self) -> str:
@@ -200,6 +203,7 @@ class Happening:
     DEEDS = {
         "create": "created",
         "edit": "edited",
+        "share": "changed who may see or edit",
         "stop": "stopped",
         "restart": "restarted",
         "delete": "deleted",

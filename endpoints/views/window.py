@@ -21,7 +21,8 @@ from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
 from studio.json_api import page as page_of
-from studio.tenants.rules import require
+from studio.projects import selectors as projects
+from studio.tenants.rules import Actor, may, require
 
 TABS = {"keys": "Overview", "instances": "Instances", "usage": "Usage", "events": "Events"}
 PARTS = {"live": ("endpoints/endpoint.html", "live")} | {tab: (f"endpoints/{tab}.html", tab) for tab in TABS}
@@ -102,7 +103,7 @@ def _deed(
     request: htmx.Request, pk: UUID, action: str, deed: str, service: Callable[..., Endpoint], outcome: str
 ) -> HttpResponse:
     found = selectors.named(request.actor, str(pk))
-    window, project = reverse("endpoint", args=[found.pk]), reverse("project", args=[found.project_id])
+    window = reverse("endpoint", args=[found.pk])
     require(request.actor, action, selectors.facts(request.actor, found), thing="endpoint")
     if request.method != "POST":
         context = {"row": Row(selectors.view(found), request.actor), "back": window}
@@ -111,11 +112,18 @@ def _deed(
     gone = deed == "delete"
     return htmx.done(
         request,
-        to=project if gone else window,
+        to=_home(request.actor, found) if gone else window,
         say=f"Endpoint {found.name} {outcome}.",
         events=["endpoints-changed"],
         leave=gone and request.htmx.current_url_abs_path == window,
     )
+
+
+def _home(actor: Actor, endpoint: Endpoint) -> str:
+    """Its project's window, if the actor may see it."""
+    if may(actor, "project.see", projects.facts(actor, endpoint.project)):
+        return reverse("project", args=[endpoint.project_id])
+    return reverse("projects")
 
 
 # ----- Restore --------------------------------------------------------------------------------------------
@@ -145,6 +153,6 @@ def restore(request: htmx.Request, endpoint: UUID) -> HttpResponse:
         "row": Row(selectors.view(found), request.actor),
         "form": form,
         "taken": selectors.is_taken(found.project_id, found.name),
-        "back": reverse("project", args=[found.project_id]),
+        "back": _home(request.actor, found),
     }
     return htmx.dialog(request, "endpoints/restore.html", context)

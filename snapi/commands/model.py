@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from snapi import completion, config
+from snapi import config
 from snapi.client import Client
-from snapi.options import JsonOption
+from snapi.commands import share
+from snapi.options import JsonOption, NamedModel
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
 
 app = typer.Typer(no_args_is_help=True)
+app.command("share", epilog=share.MODEL_EPILOG)(share.model)
 
 JOB_TYPES = ("batch_predict", "deploy", "train")
 COLUMNS = [("Name", 36), ("Version", 7), ("ML App", 24), ("Job Types", 14), ("RDU Arch", 14), ("Status", 12)]
@@ -39,16 +41,7 @@ def list_(
 
 @app.command(epilog="\b\nExample:\n  snapi model info --model Help --job-type deploy")
 def info(
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME|ID",
-            help="The model, by name or id.",
-            autocompletion=completion.models,
-        ),
-    ],
+    model: NamedModel,
     job_type: JobTypeOption = None,
     model_version: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="A version of the model; else the newest.")

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
-from studio.projects.models import GENERAL_ACCESS, GENERAL_ACCESS_VALUES
+from studio.projects.models import GENERAL_ACCESS, GENERAL_ACCESS_VALUES, SHARE_ROLES
 from studio.tenants.models import Tenant
 
 
@@ -71,6 +71,7 @@ class Model(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        permissions = SHARE_ROLES
         constraints = [
             models.UniqueConstraint(
                 Lower("name"), condition=Q(tenant__isnull=True), name="model_name_once_of_provider"

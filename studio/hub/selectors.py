@@ -10,7 +10,8 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_r
 from studio.errors import Invalid, NotFound, invalid_field
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
 from studio.hub.rules import read_arch
-from studio.tenants.rules import Actor, Facts, share_of
+from studio.sharing.selectors import facts_of, shared_with
+from studio.tenants.rules import Actor, Facts
 
 BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
 COMPOSITE_GENERATION = "SN40L"  # Compositions of Experts run on this one only
@@ -26,11 +27,8 @@ OFFERS = (
 def facts(actor: Actor, model: Model) -> Facts:
     if model.tenant_id is None:
         return Facts(tenant=None, provided=True)
-    return Facts(
-        tenant=model.tenant_id,
-        owners=frozenset({model.owner_id} if model.owner_id else ()),
-        share=share_of(actor, model.tenant_id, model.general_access),
-    )
+    owners = frozenset({model.owner_id} if model.owner_id else ())
+    return facts_of(actor, model.tenant_id, owners, (Model, model.pk, model.general_access))
 
 
 def visible(actor: Actor) -> QuerySet[Model]:
@@ -46,6 +44,7 @@ def visible(actor: Actor) -> QuerySet[Model]:
         | Q(tenant__in=administered)
         | Q(general_access="all_viewer")
         | shared
+        | shared_with(actor, Model)
     ).order_by("name", "id")
 
 

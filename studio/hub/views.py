@@ -24,7 +24,8 @@ from studio.hub.models import Model
 from studio.hub.rules import rdus_of
 from studio.json_api import page as page_of
 from studio.projects import selectors as projects
-from studio.tenants.rules import Actor
+from studio.sharing.selectors import was_given
+from studio.tenants.rules import Actor, may
 
 PAGE = 24
 ROWS = 25
@@ -59,6 +60,7 @@ def select(request: htmx.Request, project: UUID) -> HttpResponse:
 @require_safe
 def model(request: htmx.Request, model: UUID) -> HttpResponse:
     found = selectors.model_named(request.actor, str(model))
+    facts = selectors.facts(request.actor, found)
     running = endpoints.visible(request.actor).filter(model_version__model=found)
     listed, following = page_of(
         endpoints.listed(running.order_by("-created_at", "id")), request.GET.get("cursor"), ROWS
@@ -67,6 +69,8 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
         "model": found,
         "rows": rows_of(request.actor, endpoints.views(listed)),
         "following": following,
+        "can_share": not found.is_provided and may(request.actor, "model.manage", facts),
+        "was_given": was_given(request.actor, facts, found.pk),
     }
     if not htmx.wants_part(request):
         context |= _about(request.actor, found) | {"versions": _versions(found, running)}

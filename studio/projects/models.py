@@ -15,6 +15,7 @@ GENERAL_ACCESS = [
     ("tenant_editor", "Everyone in this tenant can edit"),
     ("all_viewer", "All tenants can view"),
 ]
+SHARE_ROLES = (("viewer", "Viewer"), ("editor", "Editor"))  # what a grant of `studio.sharing` gives
 GENERAL_ACCESS_VALUES = [value for value, _ in GENERAL_ACCESS]
 
 
@@ -31,6 +32,7 @@ class Project(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        permissions = SHARE_ROLES
         constraints = [
             models.UniqueConstraint(
                 "tenant",

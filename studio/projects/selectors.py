@@ -2,19 +2,17 @@
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from studio.errors import NotFound
 from studio.projects.models import Project
-from studio.tenants.rules import Actor, Facts, share_of
+from studio.sharing.selectors import facts_of, shared_with
+from studio.tenants.rules import Actor, Facts, Role
 
 
 def facts(actor: Actor, project: Project) -> Facts:
-    return Facts(
-        tenant=project.tenant_id,
-        owners=frozenset({project.owner_id}),
-        share=share_of(actor, project.tenant_id, project.general_access),
-    )
+    owners = frozenset({project.owner_id})
+    return facts_of(actor, project.tenant_id, owners, (Project, project.pk, project.general_access))
 
 
 def open_to(actor: Actor, prefix: str = "") -> Q:
@@ -29,12 +27,13 @@ def open_to(actor: Actor, prefix: str = "") -> Q:
         | Q(**{f"{prefix}tenant__in": administered})
         | Q(**{f"{prefix}general_access": "all_viewer"})
         | shared
+        | shared_with(actor, Project, prefix)
     )
 
 
 def visible(actor: Actor) -> QuerySet[Project]:
-    """Projects of the active tenant, and those of others that are open to all, by name."""
-    here = Q(tenant=actor.tenant) | Q(general_access="all_viewer")
+    """Projects of the active tenant, and those of others that are open to all or shared with the actor, by name."""
+    here = Q(tenant=actor.tenant) | Q(general_access="all_viewer") | shared_with(actor, Project)
     return (
         Project.objects.filter(here, open_to(actor), deleted_at__isnull=True)
         .select_related("owner", "tenant")
@@ -48,16 +47,19 @@ def creatable(actor: Actor) -> QuerySet[Project]:
         return visible(actor)
     administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
     edited = Q(tenant__in=list(actor.tenants), general_access="tenant_editor")
+    edited |= shared_with(actor, Project, role=Role.EDITOR)
     return visible(actor).filter(Q(owner=actor.id) | Q(tenant__in=administered) | edited)
 
 
 def named(actor: Actor, name_or_id: str) -> Project:
-    """By id in any tenant the actor may see into, by name in the active one. Raises `NotFound`."""
+    """By id in any tenant the actor may see into, by name in the active one or shared with them. Raises `NotFound`."""
     found = None
     try:
         by_id = Q(pk=UUID(name_or_id))
     except ValueError:
-        found = visible(actor).filter(name__iexact=name_or_id, tenant=actor.tenant).first()
+        home = Q(tenant=actor.tenant) | shared_with(actor, Project)
+        own_first = Case(When(tenant=actor.tenant, then=0), default=1)
+        found = visible(actor).filter(home, name__iexact=name_or_id).order_by(own_first, "id").first()
     else:
         found = (
             Project.objects.filter(by_id, open_to(actor), deleted_at__isnull=True)

@@ -19,6 +19,7 @@ from studio.json_api import page as page_of
 from studio.projects import selectors, services
 from studio.projects.forms import ProjectForm
 from studio.projects.models import Project
+from studio.sharing.selectors import was_given
 from studio.tenants.rules import Actor, may, require
 from studio.tenants.selectors import active_tenant
 
@@ -32,13 +33,15 @@ class ProjectRow:
     def __init__(self, project: Project, actor: Actor, endpoints: int = 0) -> None:
         self.project, self.endpoints = project, endpoints
         facts = selectors.facts(actor, project)
+        self.was_given = was_given(actor, facts, project.pk)
         self.can_edit = may(actor, "project.edit", facts)
         self.can_delete = may(actor, "project.delete", facts)
+        self.can_share = may(actor, "project.share", facts)
         self.may_create = may(actor, "endpoint.create", facts)
 
     @property
     def has_menu(self) -> bool:
-        return self.can_edit or self.can_delete
+        return self.can_edit or self.can_share or self.can_delete
 
 
 class Gone:
@@ -55,7 +58,14 @@ def projects(request: htmx.Request) -> HttpResponse:
     found, following = page_of(selectors.visible(request.actor), request.GET.get("cursor"), PAGE)
     counts = endpoints.counts_of(request.actor, found)
     rows = [ProjectRow(each, request.actor, counts.get(each.pk, 0)) for each in found]
-    return htmx.page(request, "projects/list.html", {"rows": rows, "following": following}, part="rows")
+    shared = list(endpoints.listed(endpoints.shared_alone(request.actor))[: SHORT + 1])
+    context = {
+        "rows": rows,
+        "following": following,
+        "shared": rows_of(request.actor, endpoints.views(shared[:SHORT])) if shared else [],
+        "shared_more": len(shared) > SHORT,
+    }
+    return htmx.page(request, "projects/list.html", context, part="rows")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

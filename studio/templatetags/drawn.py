@@ -13,11 +13,14 @@ from django.template.base import Parser, Token
 from django.template.defaultfilters import slugify
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import NoReverseMatch
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from studio import htmx
+from studio.projects.models import Project
+from studio.projects.selectors import facts
+from studio.tenants.rules import may
 
 register = template.Library()
 
@@ -35,6 +38,15 @@ def badge(status: str) -> SafeString:
     """A status with its icon. There are a few dozen of them."""
     name = slugify(status)
     return format_html('<span class="badge" data-status="{}">{}{}</span>', name, icon(name), status)
+
+
+@register.simple_tag(takes_context=True)
+def project_name(context: Context, project: Project) -> SafeString:
+    """A link for whoever may see the project; of one whose endpoint alone is shared with them they know the name."""
+    actor = context["request"].actor
+    if not may(actor, "project.see", facts(actor, project)):
+        return format_html("{}", project.name)
+    return format_html('<a href="{}">{}</a>', reverse("project", args=[project.pk]), project.name)
 
 
 @register.simple_tag

@@ -2,30 +2,37 @@
 
 import uuid
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
 
 class Organization(models.Model):
-    """Whoever runs this platform. There is one."""
+    """Whoever runs this platform. There is one. `all_tenants`: things may be opened to every tenant."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=63)
+    all_tenants = models.BooleanField("Sharing with all tenants allowed", default=False)
 
     def __str__(self) -> str:
         return self.name
 
 
 class Tenant(models.Model):
-    """A team with its own users, projects and endpoints. Archived ones keep running what runs."""
+    """A team with its own users, projects and endpoints. Archived ones keep running what runs.
+
+    `group`: the tenant as somebody to share with, made when something is (`studio.sharing`). It has no members.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="tenants")
     name = models.CharField(max_length=63)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
+    group = models.OneToOneField(
+        Group, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="tenant"
+    )
 
     class Meta:
         ordering = ["name"]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from studio.errors import Forbidden, NotFound, invalid_field
@@ -27,7 +28,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever asks, as every door makes them. `tenants`: tenant id → "member" or "tenant_admin"."""
+    """Whoever asks, as every door makes them, anew for each request. `tenants`: tenant id → "member" or "tenant_admin".
+
+    `memo`: what was read about them in this request already, by whoever reads it.
+    """
 
     id: UUID | None
     name: str
@@ -37,6 +41,7 @@ class Actor:
     tenant: UUID | None = None  # the active one
     address: str = ""
     request_id: str = ""
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 STUDIO = Actor(
@@ -77,6 +82,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "project.see": _row(YES, YES, YES, YES, YES, HIDDEN, HIDDEN),
     "project.edit": _row(YES, YES, YES, YES, NO, HIDDEN, HIDDEN),
     "project.delete": _row(YES, YES, YES, NO, NO, HIDDEN, HIDDEN),
+    "project.share": _row(YES, YES, YES, NO, NO, HIDDEN, HIDDEN),
     "endpoint.create": _row(YES, YES, YES, YES, NO, HIDDEN, HIDDEN),
     "endpoint.see": _row(YES, YES, YES, YES, YES, HIDDEN, HIDDEN),
     "endpoint.run": _row(YES, YES, YES, YES, NO, HIDDEN, HIDDEN),  # edit, stop, restart, updates, roll back
@@ -93,6 +99,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "audit.tenant": _row(YES, YES, NO, NO, NO, NO, HIDDEN),
     "audit.all": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
     "platform_key.own": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
+    "organization.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
 }
 
 REFUSALS: Mapping[str, str] = {
@@ -100,6 +107,7 @@ REFUSALS: Mapping[str, str] = {
     "user.manage": "Only an OrgAdmin, or a TenantAdmin in their own tenant, can manage users.",
     "project.edit": "You can view this project but not change it; ask its owner for the Editor role.",
     "project.delete": "Only the owner, a TenantAdmin or an OrgAdmin can delete this project.",
+    "project.share": "Only the owner, a TenantAdmin or an OrgAdmin can share this project.",
     "endpoint.create": "You can view this project but not create in it; ask its owner for the Editor role.",
     "endpoint.run": "You can view this endpoint but not change it; ask its owner for the Editor role.",
     "endpoint.delete": "Only the owner, a TenantAdmin or an OrgAdmin can do this to the endpoint.",
@@ -109,6 +117,7 @@ REFUSALS: Mapping[str, str] = {
     "node.manage": "Only an operator or an OrgAdmin can manage nodes.",
     "audit.tenant": "Only an OrgAdmin, or a TenantAdmin in their own tenant, can read this.",
     "audit.all": "Only an OrgAdmin can read this.",
+    "organization.manage": "Only an OrgAdmin can change what holds for every tenant.",
 }
 
 
@@ -158,6 +167,11 @@ def _verdict(actor: Actor, action: str, facts: Facts) -> Verdict:
     return YES if YES in verdicts else NO if NO in verdicts else HIDDEN
 
 
+def best_share(*roles: Role | None) -> Role | None:
+    """Of Editor, Viewer and nothing."""
+    return Role.EDITOR if Role.EDITOR in roles else Role.VIEWER if Role.VIEWER in roles else None
+
+
 def share_of(actor: Actor, tenant: UUID, *accesses: str) -> Role | None:
     """The best role that *General access* of a thing (and of its project) gives the actor."""
     given = set()
@@ -166,7 +180,7 @@ def share_of(actor: Actor, tenant: UUID, *accesses: str) -> Role | None:
             given.add(Role.VIEWER)
         elif tenant in actor.tenants and access in ("tenant_viewer", "tenant_editor"):
             given.add(Role.EDITOR if access == "tenant_editor" else Role.VIEWER)
-    return Role.EDITOR if Role.EDITOR in given else Role.VIEWER if given else None
+    return best_share(*given)
 
 
 # ----- names ----------------------------------------------------------------------------------------------

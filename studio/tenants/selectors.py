@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from studio.errors import NotFound
-from studio.tenants.models import Membership, Tenant, User
+from studio.errors import NotFound, NotSignedIn
+from studio.tenants.models import Membership, Organization, Tenant, User
 from studio.tenants.rules import Actor
 
 Standing = tuple[UUID, str, datetime | None]  # a tenant, the role in it, and since when it is archived
@@ -45,6 +45,15 @@ def actor_with(
     return replace(actor, tenant=_fallback(user, actor))
 
 
+def renewed(actor: Actor) -> Actor:
+    """The same person as they stand now, for what goes on longer than a request. Raises `NotSignedIn`."""
+    user = User.objects.filter(pk=actor.id, is_active=True).first() if actor.id else None
+    if user is None:
+        raise NotSignedIn("This user has been deactivated; ask an administrator.")
+    wanted = str(actor.tenant or "")
+    return actor_of(user, wanted, address=actor.address, request_id=actor.request_id)
+
+
 def visible(actor: Actor) -> QuerySet[Tenant]:
     """The tenants the actor may switch to."""
     tenants = Tenant.objects.filter(archived_at__isnull=True)
@@ -65,6 +74,10 @@ def active_tenant(actor: Actor) -> Tenant:
     if tenant is None:
         raise NotFound("You belong to no tenant yet; ask an OrgAdmin to add you to one.")
     return tenant
+
+
+def organization_name() -> str:
+    return Organization.objects.values_list("name", flat=True).first() or ""
 
 
 def _find(tenants: QuerySet[Tenant], name_or_id: str) -> Tenant | None:

@@ -27,6 +27,7 @@ def every_view(page: Page, project: str, endpoint: str):
         "Endpoint, events": f"{endpoint}?tab=events",
         "Stop, as a page": f"{endpoint}stop/",
         "Edit project, as a page": f"{project}edit/",
+        "Share settings, as a page": f"{project}share/",
         "Notices": "/notices/",
         "Not found": "/endpoints/00000000-0000-0000-0000-000000000001/",
     }.items():
@@ -52,6 +53,16 @@ def every_view(page: Page, project: str, endpoint: str):
     page.click(".menu:popover-open >> text=Delete")
     page.wait_for_selector("dialog[open]")
     yield "Delete"
+    page.goto(project)
+    page.get_by_role("button", name="Actions for hello").click()
+    page.click(".menu:popover-open >> text=Share settings")
+    page.fill("dialog #id_name", "mila")
+    page.keyboard.press("Enter")  # adds, and saves nothing yet
+    page.wait_for_selector(".grants >> text=mila")
+    page.fill("dialog #id_name", "nobody")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".fault")
+    yield "Share settings"
     page.goto(project)
     page.click("#new-endpoint")
     page.wait_for_selector("dialog[open]")

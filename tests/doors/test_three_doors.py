@@ -21,6 +21,7 @@ SERVICES = (
     "studio/hub",
     "studio/tenants",
     "endpoints/usage",
+    "studio/sharing",
 )
 
 
@@ -59,8 +60,17 @@ VERBS = {
     "uncordon_node": Doors("node-uncordon", "POST /nodes/{node}/uncordon", "node uncordon"),
     "drain_node": Doors("node-drain", "POST /nodes/{node}/drain", "node drain"),
     "remove_node": Doors("node-remove", "POST /nodes/{node}/remove", "node remove"),
+    "share": Doors("endpoint-share", "PUT /endpoints/{endpoint}/share", "endpoint share"),
+    "shares": Doors("endpoint-share", "GET /endpoints/{endpoint}/share", "endpoint share"),
+    "allow_all_tenants": Doors("organization", "PATCH /organization", "organization update"),
 }
-ALSO = {"undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain")}  # uncordon_node
+ALSO = {  # one of the above, of something else
+    "undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain"),
+    "share a project": Doors("project-share", "PUT /projects/{project}/share", "project share"),
+    "a project's shares": Doors("project-share", "GET /projects/{project}/share", "project share"),
+    "share a model": Doors("model-share", "PUT /models/{model}/share", "model share"),
+    "a model's shares": Doors("model-share", "GET /models/{model}/share", "model share"),
+}
 # What is looked at.
 LOOKS = {
     "the tenants": Doors("switch-tenant", "GET /tenants", "tenant list"),
@@ -82,11 +92,13 @@ LOOKS = {
     "what becomes of it": Doors("endpoint", "GET /endpoints/{endpoint}/watch", "endpoint watch"),
     "usage": Doors("endpoint", "GET /endpoints/{endpoint}/usage", "endpoint usage"),
     "nodes": Doors("resources", "GET /nodes", "node list"),
+    "the organization": Doors("organization", "GET /organization", "organization info"),
 }
 # Not a verb of its own, or not yet a person's.
 WITHIN = {
     "mint_first_key": "create_endpoint does it",
     "close_project": "delete_project does it",
+    "check_wishes": "share does it; the window asks for it before",
     "create_tenant": "first run; its windows come with the administration of tenants",
     "create_user": "first run; likewise",
     "new_platform_key": "manage.py platformkey; its window comes with the profile",

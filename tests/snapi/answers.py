@@ -164,3 +164,20 @@ def frame(kind: str, data: dict[str, Any], number: int | None = None) -> str:
 
 def state(endpoint: dict[str, Any], *instances: dict[str, Any]) -> str:
     return frame("endpoint", {"endpoint": endpoint, "instances": list(instances)}, 3)
+
+
+SHARES: dict[str, Any] = {
+    "general_access": "private",
+    "shared_with": [
+        {
+            "type": "tenant",
+            "id": "6b7cf7b0-4a9c-4d9e-a2fd-2d9c5b5f3a10",
+            "name": "research",
+            "role": "viewer",
+        },
+        {"type": "user", "id": "1b1f45ce-2c39-4f29-9a5c-0a3d8a1c9f60", "name": "mila", "role": "editor"},
+    ],
+    "all_tenants_allowed": False,
+    "version": "0123456789abcdef",
+}
+ORGANIZATION = {"name": "Studio", "all_tenants_allowed": True}

@@ -56,6 +56,11 @@ def test_every_command_has_help_with_an_example_and_json(command: tuple[str, ...
         ("endpoint update -e hav2 -i 2", "PATCH", "/api/endpoints/hav2", answers.LIVE),
         ("endpoint stop -e hav2", "POST", "/api/endpoints/hav2/stop", answers.STOPPED_ENDPOINT),
         ("endpoint restart -e hav2", "POST", "/api/endpoints/hav2/restart", answers.SETTING_UP),
+        ("endpoint share -e hav2", "GET", "/api/endpoints/hav2/share", answers.SHARES),
+        ("project share -p demo", "GET", "/api/projects/demo/share", answers.SHARES),
+        ("model share -m GPT", "GET", "/api/models/GPT/share", answers.SHARES),
+        ("organization info", "GET", "/api/organization", answers.ORGANIZATION),
+        ("organization update --all-tenants", "PATCH", "/api/organization", answers.ORGANIZATION),
         ("endpoint delete -e hav2", "DELETE", "/api/endpoints/hav2", answers.STOPPED_ENDPOINT),
         (
             "endpoint list-apikeys -e hav2",

@@ -76,6 +76,9 @@ class Caller:
     def patch(self, path: str, body: object = None, **query: object) -> Answer:
         return self._ask("PATCH", path, body, query)
 
+    def put(self, path: str, body: object = None, **query: object) -> Answer:
+        return self._ask("PUT", path, body, query)
+
     def delete(self, path: str, **query: object) -> Answer:
         return self._ask("DELETE", path, query=query)
 

@@ -16,6 +16,7 @@ from endpoints import watching
 from scheduler.models import Instance, Node
 from studio.audit.models import Event
 from studio.projects.models import Project
+from studio.tenants.models import Membership, User
 from tests.doors.rest.conftest import Rest, error_of
 
 pytestmark = pytest.mark.usefixtures("hub", "demo")
@@ -185,6 +186,25 @@ def test_a_last_id_that_is_none_begins_now(rest: Rest, hello: dict[str, Any], la
 def test_who_loses_sight_of_it_hears_that_it_is_gone(rest: Rest, hello: dict[str, Any]) -> None:
     Project.objects.update(general_access="tenant_viewer")
     heard = watched(rest.keys["mila"], [lambda: Project.objects.update(general_access="private")])
+    assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
+
+
+def lose_the_membership() -> None:
+    Membership.objects.filter(user__username="mila").delete()
+
+
+def be_deactivated() -> None:
+    User.objects.filter(username="mila").update(is_active=False)
+
+
+@between_requests
+@pytest.mark.parametrize("loss", [lose_the_membership, be_deactivated])
+def test_who_may_no_longer_see_it_hears_no_more_of_it(
+    rest: Rest, hello: dict[str, Any], loss: Callable[[], None]
+) -> None:
+    """Not only when the stream begins anew: within one."""
+    Project.objects.update(general_access="tenant_viewer")
+    heard = watched(rest.keys["mila"], [loss])
     assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
 
 

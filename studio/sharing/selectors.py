@@ -1,0 +1,152 @@
+"""Reading what is shared: what the actor has been given, and who has been given a thing.
+
+Most people have been given nothing by name. So it is read once in a request, in one query over the six tables, and
+a list is then asked as if there were no grants, or for the few things that were found.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Q, UUIDField
+
+from endpoints.models import Endpoint
+from studio.hub.models import Model
+from studio.projects.models import Project
+from studio.sharing.models import (
+    EndpointTenantGrant,
+    EndpointUserGrant,
+    ModelTenantGrant,
+    ModelUserGrant,
+    ProjectTenantGrant,
+    ProjectUserGrant,
+)
+from studio.sharing.rules import ROLES, TENANT, USER, Grant, Shares
+from studio.tenants.models import Organization
+from studio.tenants.rules import Actor, Facts, Role, best_share, roles_of, share_of
+
+Shareable = Project | Endpoint | Model
+TABLES: dict[type[Shareable], tuple[Any, Any]] = {
+    Project: (ProjectUserGrant, ProjectTenantGrant),
+    Endpoint: (EndpointUserGrant, EndpointTenantGrant),
+    Model: (ModelUserGrant, ModelTenantGrant),
+}
+FEW = 500  # things that a query names one by one
+MEMO = "granted"
+NEEDS_NO_GRANT = {Role.ORG_ADMIN, Role.TENANT_ADMIN, Role.OWNER}
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Thing → the best role that the actor or a tenant of theirs has been given on it."""
+
+    roles: dict[type[Shareable], dict[UUID, Role]] = field(
+        default_factory=lambda: {kind: {} for kind in TABLES}
+    )
+
+
+def granted(actor: Actor) -> Granted:
+    """Read at the first question of a request; an OrgAdmin needs nothing."""
+    if MEMO not in actor.memo:
+        actor.memo[MEMO] = Granted() if actor.is_org_admin or actor.id is None else _read(actor)
+    found: Granted = actor.memo[MEMO]
+    return found
+
+
+def shared_with(actor: Actor, kind: type[Shareable], prefix: str = "", *, role: Role | None = None) -> Q:
+    """The condition that a thing (at `prefix`, e.g. "project__") was given to the actor; as this role, if one is named.
+
+    To be put beside others with `|`: where nothing was given it takes nothing from them and adds nothing.
+    """
+    ids = [thing for thing, given in granted(actor).roles[kind].items() if role in (None, given)]
+    if len(ids) <= FEW:
+        return Q(**{f"{prefix}pk__in": ids})
+    codes = [code for code, given in ROLES.items() if role in (None, given)]
+    users, groups = TABLES[kind]
+    own = users.objects.filter(user=actor.id, permission__codename__in=codes)
+    theirs = groups.objects.filter(group__tenant__in=list(actor.tenants), permission__codename__in=codes)
+    return Q(**{f"{prefix}pk__in": own.values("content_object")}) | Q(
+        **{f"{prefix}pk__in": theirs.values("content_object")}
+    )
+
+
+def facts_of(
+    actor: Actor, tenant: UUID, owners: frozenset[UUID], *things: tuple[type[Shareable], UUID, str]
+) -> Facts:
+    """`things`: the thing and the project it stands in, each with its General access. The best of all counts."""
+    general = share_of(actor, tenant, *(access for _, _, access in things))
+    facts = Facts(tenant=tenant, owners=owners, share=general)
+    if general is Role.EDITOR or roles_of(actor, facts) & NEEDS_NO_GRANT:
+        return facts
+    roles = granted(actor).roles
+    given = (roles[kind].get(pk) for kind, pk, _ in things)
+    return Facts(tenant=tenant, owners=owners, share=best_share(general, *given))
+
+
+def was_given(actor: Actor, facts: Facts, *things: UUID) -> bool:
+    """Whether one of these was given to the actor or a tenant of theirs, who is neither owner nor admin of it."""
+    if roles_of(actor, facts) & NEEDS_NO_GRANT:
+        return False
+    return any(pk in roles for roles in granted(actor).roles.values() for pk in things)
+
+
+# ----- one thing ------------------------------------------------------------------------------------------
+
+
+def shares_of(thing: Shareable) -> Shares:
+    """Two queries."""
+    users, groups = TABLES[type(thing)]
+    role = F("permission__codename")
+    named = users.objects.filter(content_object=thing).annotate(name=F("user__username"), role=role)
+    given = [Grant(USER, *row) for row in named.order_by("name").values_list("user_id", "name", "role")]
+    named = groups.objects.filter(content_object=thing).annotate(name=F("group__tenant__name"), role=role)
+    rows = named.order_by("name").values_list("group__tenant", "name", "role")
+    given = [*(Grant(TENANT, *row) for row in rows), *given]
+    return Shares(thing.general_access, tuple(given))
+
+
+def all_tenants_allowed() -> bool:
+    """Whether an OrgAdmin allows that things are open to every tenant."""
+    return Organization.objects.filter(all_tenants=True).exists()
+
+
+# ----- below: the one query -------------------------------------------------------------------------------
+
+
+def _read(actor: Actor) -> Granted:
+    found = Granted()
+    kinds = list(TABLES)
+    people = [actor.id, *actor.tenants]  # nobody's list is empty, also who is in no tenant
+    values = [_stored(each) for each in (actor.id, *people)] * len(kinds)
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(len(people)), values)
+        rows: Iterable[tuple[int, Any, str]] = cursor.fetchall()
+    for number, thing, code in rows:
+        pk = thing if isinstance(thing, UUID) else UUID(thing)
+        roles = found.roles[kinds[number]]
+        role = best_share(roles.get(pk), ROLES[code])
+        assert role is not None, "a grant has a role"
+        roles[pk] = role
+    return found
+
+
+@cache
+def _statement(people: int) -> str:
+    """By hand: the ORM would take longer to write this union down than the database to answer it."""
+    parts = []
+    places = ", ".join(["%s"] * people)
+    for number, (users, groups) in enumerate(TABLES.values()):
+        head = f"SELECT {number}, g.content_object_id, p.codename FROM"
+        role = "JOIN auth_permission p ON p.id = g.permission_id"
+        parts.append(f"{head} {users._meta.db_table} g {role} WHERE g.user_id = %s")
+        team = "JOIN tenants_tenant t ON t.group_id = g.group_id"
+        parts.append(f"{head} {groups._meta.db_table} g {team} {role} WHERE t.id IN ({places})")
+    return " UNION ALL ".join(parts)
+
+
+def _stored(pk: UUID | None) -> Any:
+    """As this database keeps ids."""
+    return UUIDField().get_db_prep_value(pk, connection)
