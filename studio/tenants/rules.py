@@ -93,6 +93,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "audit.tenant": _row(YES, YES, NO, NO, NO, NO, HIDDEN),
     "audit.all": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
     "platform_key.own": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
+    "admin.content": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),  # tenants' rows on the operators' desk
 }
 
 REFUSALS: Mapping[str, str] = {
@@ -109,6 +110,7 @@ REFUSALS: Mapping[str, str] = {
     "node.manage": "Only an operator or an OrgAdmin can manage nodes.",
     "audit.tenant": "Only an OrgAdmin, or a TenantAdmin in their own tenant, can read this.",
     "audit.all": "Only an OrgAdmin can read this.",
+    "admin.content": "Only an operator who is an OrgAdmin too can see what belongs to tenants here.",
 }
 
 
@@ -145,11 +147,12 @@ def require(actor: Actor, action: str, facts: Facts, *, thing: str = "thing") ->
 
 
 def leading_role(actor: Actor, facts: Facts) -> str:
-    """The strongest role, for the audit row."""
+    """The strongest role, for the audit row. An operator who is nobody else there acted as one."""
     if actor.id is None:
         return "platform"
     roles = roles_of(actor, facts)
-    return next(str(role) for role in (*_ORDER, Role.OPERATOR) if role in roles)
+    by_strength = (*_ORDER[:-1], Role.OPERATOR, Role.STRANGER)
+    return next(str(role) for role in by_strength if role in roles)
 
 
 def _verdict(actor: Actor, action: str, facts: Facts) -> Verdict:
