@@ -151,7 +151,9 @@ class Instance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"instance {self.ordinal} of {self.endpoint}"
+        return (
+            f"instance {self.ordinal} of endpoint {self.endpoint_id}"  # its name is for those who may see it
+        )
 
 
 class Allocation(models.Model):

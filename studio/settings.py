@@ -20,7 +20,7 @@ PUBLIC_URL = env.public_url()
 PROVIDER = env.text("STUDIO_PROVIDER", "SambaNova")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "studio.desk.apps.DeskConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -100,6 +100,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "audit.all": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
     "platform_key.own": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
     "organization.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
+    "admin.content": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),  # tenants' rows on the operators' desk
 }
 
 REFUSALS: Mapping[str, str] = {
@@ -118,6 +119,7 @@ REFUSALS: Mapping[str, str] = {
     "audit.tenant": "Only an OrgAdmin, or a TenantAdmin in their own tenant, can read this.",
     "audit.all": "Only an OrgAdmin can read this.",
     "organization.manage": "Only an OrgAdmin can change what holds for every tenant.",
+    "admin.content": "Only an operator who is an OrgAdmin too can see what belongs to tenants here.",
 }
 
 
@@ -154,11 +156,12 @@ def require(actor: Actor, action: str, facts: Facts, *, thing: str = "thing") ->
 
 
 def leading_role(actor: Actor, facts: Facts) -> str:
-    """The strongest role, for the audit row."""
+    """The strongest role, for the audit row. An operator who is nobody else there acted as one."""
     if actor.id is None:
         return "platform"
     roles = roles_of(actor, facts)
-    return next(str(role) for role in (*_ORDER, Role.OPERATOR) if role in roles)
+    by_strength = (*_ORDER[:-1], Role.OPERATOR, Role.STRANGER)
+    return next(str(role) for role in by_strength if role in roles)
 
 
 def _verdict(actor: Actor, action: str, facts: Facts) -> Verdict:
