@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "ninja",
     "studio.audit",
     "studio.tenants",
+    "studio.accounts",
     "studio.repeats",
     "studio.projects",
     "studio.hub",
@@ -119,6 +120,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "studio.accounts.passwords.NotGuessed"},
 ]
 ANONYMOUS_USER_NAME = None  # guardian: nobody is anonymous here
 GUARDIAN_MONKEY_PATCH_USER = False

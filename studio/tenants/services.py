@@ -5,13 +5,12 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from studio import keyring, seal
+from studio.accounts import services as accounts
 from studio.audit.services import record
-from studio.errors import Conflict, NotSignedIn, invalid_field
+from studio.errors import Conflict, NotSignedIn
 from studio.tenants import selectors
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO, Actor, Facts, clean_name, leading_role, require
@@ -49,7 +48,10 @@ def create_user(
     role: str = Membership.Role.MEMBER,
     now: datetime,
 ) -> User:
-    """A person in a tenant. Raises `Invalid` for a weak password, `Conflict` for a taken name."""
+    """A person in a tenant. Raises `Invalid` for a weak password, `Conflict` for a taken name.
+
+    Whoever gets a password from an admin sets their own at the first sign-in.
+    """
     facts = Facts(tenant=tenant.pk)
     require(actor, "user.manage", facts, thing="tenant")
     name = clean_name("username", name)
@@ -57,6 +59,7 @@ def create_user(
         raise Conflict(f"There is a user {name!r} already.", {"username": "taken"})
     user = User(username=name, default_tenant=tenant, date_joined=now)
     _set_password(user, password)
+    user.password_is_initial = actor.id is not None
     user.save()
     Membership.objects.create(user=user, tenant=tenant, role=role)
     record(actor, "create", "user", user.pk, name, tenant=tenant.pk, role=leading_role(actor, facts))
@@ -143,8 +146,5 @@ def random_password() -> str:
 
 
 def _set_password(user: User, password: str) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise invalid_field("password", " ".join(error.messages)) from None
+    accounts.check_password(user, password)
     user.set_password(password)

@@ -20,6 +20,7 @@ SERVICES = (
     "studio/projects",
     "studio/hub",
     "studio/tenants",
+    "studio/accounts",
     "endpoints/usage",
 )
 
@@ -89,11 +90,12 @@ WITHIN = {
     "close_project": "delete_project does it",
     "create_tenant": "first run; its windows come with the administration of tenants",
     "create_user": "first run; likewise",
+    "change_password": "typed in the pages only, where nobody looks on and nothing is logged",
     "new_platform_key": "manage.py platformkey; its window comes with the profile",
 }
 # Doors of no service: signing in, what only a picture needs, what only a command line needs.
 PAGES_ALONE = {
-    "sign-in", "sign-out", "theme", "notices", "notices-mark", "model-deploy", "model-select",
+    "sign-in", "sign-out", "password", "theme", "notices", "notices-mark", "model-deploy", "model-select",
 }  # fmt: skip
 SNAPI_ALONE = {"version", "completion", "config set", "endpoint predict"}
 EVERY = {**VERBS, **ALSO, **LOOKS}

@@ -29,6 +29,7 @@ PLACES = {
     "node-uncordon": ("node",),
     "node-remove": ("node",),
     "switch-tenant": (),
+    "password": (),
     "notices": (),
 }
 
