@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
 from studio import htmx
+from studio.accounts import services as accounts
+from studio.accounts.models import Session
 from studio.errors import Forbidden, Refusal
 from studio.tenants import selectors as tenants
 
@@ -54,10 +56,18 @@ class SignedIn(LoginRequiredMiddleware):
                 address=client_address(request),
                 request_id=request.id,  # type: ignore[attr-defined]
             )
+            _note_that_somebody_is_there(request)
             return _own_password_first(request)
         if request.path.startswith("/api/"):
             return None
         return super().process_view(request, view, args, kwargs)
+
+
+def _note_that_somebody_is_there(request: HttpRequest) -> None:
+    """A page that refreshes itself says so: nobody may be sitting before it any more."""
+    row: Session | None = request.session.row  # type: ignore[attr-defined]
+    if row is not None and "Unattended" not in request.headers:
+        accounts.seen(session=row, now=request.now)  # type: ignore[attr-defined]
 
 
 def _own_password_first(request: HttpRequest) -> HttpResponseBase | None:

@@ -7,6 +7,7 @@ import environ
 import structlog
 
 from studio import env
+from studio.accounts.rules import LONGEST
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
@@ -23,7 +24,6 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
@@ -132,6 +132,12 @@ LOGOUT_REDIRECT_URL = "sign-in"
 
 SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+# The prefix binds a cookie to this one host and to https; browsers refuse it without.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (
+    ("__Host-sessionid", "__Host-csrftoken") if SECURE else ("sessionid", "csrftoken")
+)
+SESSION_ENGINE = "studio.accounts.sessions"
+SESSION_COOKIE_AGE = int(LONGEST.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # set by the gateway's front, never by clients

@@ -1,5 +1,8 @@
 """How often signing in was tried, and the sessions of those who did."""
 
+import uuid
+
+from django.conf import settings
 from django.db import models
 
 
@@ -20,3 +23,22 @@ class Tries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.failures} tries until {self.last_at:%d %b, %H:%M:%S}"
+
+
+class Session(models.Model):
+    """A signed-in browser. Found by the digest of its key; `id` is its name to people, and opens nothing."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    id = models.UUIDField(default=uuid.uuid4, db_index=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions"
+    )
+    session_data = models.TextField()
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    signed_in_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    expire_date = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"session of {self.user}"

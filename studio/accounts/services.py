@@ -7,24 +7,29 @@ was counted for nothing is taken back after a right password. The hash is comput
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import F
+from django.db.models import F, Q
 from django.views.decorators.debug import sensitive_variables
 
 from studio import keyring, seal
 from studio.accounts import devices
-from studio.accounts.models import Tries
+from studio.accounts.models import Session, Tries
 from studio.accounts.rules import (
     DEVICE,
     FORGOTTEN_AFTER,
+    IDLE,
     MOST_PASSWORD,
+    MOST_SESSIONS,
     PAIR,
+    SEEN_EVERY,
     SOURCE,
     Patience,
+    browser_in_words,
     failures_so_far,
     in_words,
     source_of,
@@ -134,10 +139,12 @@ def _give_back(taken: Taken, now: datetime) -> None:
 
 
 @sensitive_variables("old", "new")
-def change_password(*, actor: Actor, user: User, old: str, new: str, now: datetime) -> User:
+def change_password(
+    *, actor: Actor, user: User, old: str, new: str, session: UUID | None = None, now: datetime
+) -> User:
     """Somebody's own. Raises `Invalid` at `old` or `new`, and `TooManyTries`.
 
-    Every session of theirs ends by it but the one that is told of the new password.
+    Every session of theirs ends by it but `session`.
     """
     taken = _take(
         [(_digest("change", str(user.pk)), PAIR)], now
@@ -148,15 +155,16 @@ def change_password(*, actor: Actor, user: User, old: str, new: str, now: dateti
     if new == old:
         raise invalid_field("new", "The new password must differ from the present one.")
     check_password(user, new, field="new")
-    return _put_password(actor, user, new)
+    return _put_password(actor, user, new, session)
 
 
 @unit_of_work
 @sensitive_variables("new")
-def _put_password(actor: Actor, user: User, new: str) -> User:
+def _put_password(actor: Actor, user: User, new: str, session: UUID | None) -> User:
     user.set_password(new)
     user.password_is_initial = False
     user.save(update_fields=["password", "password_is_initial"])
+    Session.objects.filter(user=user).exclude(id=session or UUID(int=0)).delete()
     record(actor, "change password", "user", user.pk, user.username, tenant=None, role="owner")
     return user
 
@@ -168,3 +176,40 @@ def check_password(user: User, password: str, *, field: str = "password") -> Non
         validate_password(password, user)
     except ValidationError as error:
         raise invalid_field(field, " ".join(error.messages)) from None
+
+
+# ----- sessions -------------------------------------------------------------------------------------------
+
+
+@unit_of_work
+def make_room(*, user: User, now: datetime) -> None:
+    """Before a session begins: those that are over go, and the longest unused of somebody who has too many."""
+    Session.objects.filter(Q(expire_date__lte=now) | Q(last_seen_at__lte=now - IDLE)).delete()
+    unused = Session.objects.filter(user=user).order_by("-last_seen_at").values_list("pk", flat=True)
+    Session.objects.filter(pk__in=list(unused[MOST_SESSIONS - 1 :])).delete()
+
+
+def seen(*, session: Session, now: datetime) -> None:
+    """Somebody did something with it. No audit row: it concerns nobody else."""
+    if now - session.last_seen_at >= SEEN_EVERY:
+        Session.objects.filter(pk=session.pk, last_seen_at__lt=now).update(last_seen_at=now)
+
+
+@unit_of_work
+def end_session(*, actor: Actor, session: Session) -> None:
+    """One's own (`selectors.session_named`); whoever sits there is signed out at the next thing they do."""
+    Session.objects.filter(pk=session.pk).delete()
+    _say_ended(actor, "end session", {"session": str(session.id), "browser": browser_in_words(session.agent)})
+
+
+@unit_of_work
+def end_sessions(*, actor: Actor) -> int:
+    """Sign out everywhere, here too. Returns how many it were."""
+    ended, _ = Session.objects.filter(user=actor.id).delete()
+    _say_ended(actor, "sign out everywhere", {"sessions": ended})
+    return ended
+
+
+def _say_ended(actor: Actor, verb: str, changes: dict[str, object]) -> None:
+    assert actor.id is not None
+    record(actor, verb, "user", actor.id, actor.name, tenant=None, role="owner", changes=changes)

@@ -6,6 +6,9 @@ from studio.accounts import views
 urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("sign-out/", views.SignOut.as_view(), name="sign-out"),
+    path("account/", views.account, name="account"),
+    path("account/sessions/end/", views.end_sessions, name="sessions-end"),
+    path("account/sessions/<uuid:session>/end/", views.end_session, name="session-end"),
     path("account/password/", views.password, name="password"),
     # Of the administration's own pages those that would go around ours.
     path("admin/login/", views.admin_sign_in),

@@ -61,6 +61,10 @@ VERBS = {
     "drain_node": Doors("node-drain", "POST /nodes/{node}/drain", "node drain"),
     "remove_node": Doors("node-remove", "POST /nodes/{node}/remove", "node remove"),
 }
+VERBS |= {
+    "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
+    "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),
+}
 ALSO = {"undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain")}  # uncordon_node
 # What is looked at.
 LOOKS = {
@@ -83,6 +87,7 @@ LOOKS = {
     "what becomes of it": Doors("endpoint", "GET /endpoints/{endpoint}/watch", "endpoint watch"),
     "usage": Doors("endpoint", "GET /endpoints/{endpoint}/usage", "endpoint usage"),
     "nodes": Doors("resources", "GET /nodes", "node list"),
+    "one's sessions": Doors("account", "GET /sessions", "session list"),
 }
 # Not a verb of its own, or not yet a person's.
 WITHIN = {

@@ -108,7 +108,7 @@ def test_they_may_sign_out_instead(invited):
 def test_a_changed_password_is_the_new_one_and_this_session_goes_on(person):
     owen = person("owen")
     before = owen.client.cookies["sessionid"].value
-    assert owen.post("password", **typed()).location == "/"
+    assert owen.post("password", **typed()).location == "/account/"
     assert "Your password was changed" in owen.get("dashboard").text
     assert owen.client.cookies["sessionid"].value != before
     assert person().post("sign-in", username="owen", password=PASSWORD).status == 200

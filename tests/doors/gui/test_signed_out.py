@@ -30,6 +30,7 @@ PLACES = {
     "node-remove": ("node",),
     "switch-tenant": (),
     "password": (),
+    "sessions-end": (),
     "notices": (),
 }
 
