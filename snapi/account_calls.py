@@ -20,3 +20,12 @@ class AccountCalls:
     def end_sessions(self) -> dict[str, Any]:
         answer: dict[str, Any] = self._call("DELETE", "sessions")
         return answer
+
+    def platform_key_info(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self._call("GET", "platform-key")
+        return answer
+
+    def generate_platform_key(self) -> dict[str, Any]:
+        """The key that asks stops working by it."""
+        answer: dict[str, Any] = self._call("POST", "platform-key")
+        return answer

@@ -9,6 +9,7 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("account/sessions/end/", views.end_sessions, name="sessions-end"),
     path("account/sessions/<uuid:session>/end/", views.end_session, name="session-end"),
+    path("account/platform-key/", views.platform_key, name="platform-key"),
     path("account/password/", views.password, name="password"),
     # Of the administration's own pages those that would go around ours.
     path("admin/login/", views.admin_sign_in),

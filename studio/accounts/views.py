@@ -11,8 +11,9 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from studio import htmx
 from studio.accounts import devices, selectors, services, sessions
@@ -21,6 +22,8 @@ from studio.accounts.models import Session
 from studio.accounts.rules import browser_in_words
 from studio.errors import Forbidden, Refusal
 from studio.middleware import client_address
+from studio.tenants import selectors as tenants
+from studio.tenants import services as tenant_services
 
 METHODS = ["GET", "HEAD", "POST"]
 
@@ -85,7 +88,23 @@ class SessionRow:
 def account(request: htmx.Request) -> HttpResponse:
     here = sessions.id_of(request.session)
     rows = [SessionRow(each, here) for each in selectors.sessions_of(request.user.pk, request.now)]
-    return htmx.page(request, "accounts/account.html", {"sessions": rows}, part="sessions")
+    key = tenants.platform_key_of(request.actor.id)
+    context = {"sessions": rows, "key": key, "masked": f"{key.prefix}-••••" if key else ""}
+    part = "key" if request.GET.get("part") == "key" else "sessions"
+    return htmx.page(request, "accounts/account.html", context, part=part)
+
+
+@require_http_methods(METHODS)
+@sensitive_variables("value")
+def platform_key(request: htmx.Request) -> HttpResponse:
+    """Asked first, as the old key stops working; the value is in the answer to that and nowhere else."""
+    back = reverse("account")
+    if request.method != "POST":
+        context = {"key": tenants.platform_key_of(request.actor.id), "back": back}
+        return htmx.dialog(request, "accounts/platform-key.html", context)
+    value = tenant_services.new_platform_key(actor=request.actor, user=request.user, now=request.now)
+    answer = htmx.dialog(request, "accounts/platform-key-value.html", {"value": value.reveal(), "back": back})
+    return trigger_client_event(answer, "key-changed")
 
 
 @require_POST

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from studio.errors import NotFound
-from studio.tenants.models import Membership, Tenant, User
+from studio.tenants.models import Membership, PlatformKey, Tenant, User
 from studio.tenants.rules import Actor
 
 Standing = tuple[UUID, str, datetime | None]  # a tenant, the role in it, and since when it is archived
@@ -65,6 +65,11 @@ def active_tenant(actor: Actor) -> Tenant:
     if tenant is None:
         raise NotFound("You belong to no tenant yet; ask an OrgAdmin to add you to one.")
     return tenant
+
+
+def platform_key_of(user: UUID | None) -> PlatformKey | None:
+    """One's own, without its value, which nobody knows but whoever generated it."""
+    return PlatformKey.objects.filter(user=user).first()
 
 
 def _find(tenants: QuerySet[Tenant], name_or_id: str) -> Tenant | None:

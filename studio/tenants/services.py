@@ -10,7 +10,7 @@ from django.db.models import F
 from studio import keyring, seal
 from studio.accounts import services as accounts
 from studio.audit.services import record
-from studio.errors import Conflict, NotSignedIn
+from studio.errors import Conflict, Forbidden, NotSignedIn
 from studio.tenants import selectors
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO, Actor, Facts, clean_name, leading_role, require
@@ -89,7 +89,14 @@ def set_powers(*, user: User, org_admin: bool, operator: bool) -> User:
 
 @unit_of_work
 def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
-    """A new key for the management API; the old one stops working. The value is shown this once."""
+    """A new key for the management API; the old one stops working at once. The value is shown this once.
+
+    Everybody's own: nobody gets another's, and the platform itself (command line) gives one to whoever asks it to.
+    """
+    facts = Facts(None, owners=frozenset([user.pk]))
+    require(actor, "platform_key.own", facts)
+    if actor.id not in (None, user.pk):
+        raise Forbidden("A platform API key is for its own user to generate.")
     value = str(uuid.uuid4())
     PlatformKey.objects.update_or_create(
         user=user,
@@ -100,7 +107,8 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
             "last_used_at": None,
         },
     )
-    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role="owner")
+    role = leading_role(actor, facts)
+    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role=role)
     return seal.Secret(value)
 
 

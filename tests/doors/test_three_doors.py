@@ -63,6 +63,7 @@ VERBS = {
 }
 VERBS |= {
     "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
+    "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
     "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),
 }
 ALSO = {"undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain")}  # uncordon_node
@@ -87,6 +88,7 @@ LOOKS = {
     "what becomes of it": Doors("endpoint", "GET /endpoints/{endpoint}/watch", "endpoint watch"),
     "usage": Doors("endpoint", "GET /endpoints/{endpoint}/usage", "endpoint usage"),
     "nodes": Doors("resources", "GET /nodes", "node list"),
+    "one's platform key": Doors("account", "GET /platform-key", "platform-key info"),
     "one's sessions": Doors("account", "GET /sessions", "session list"),
 }
 # Not a verb of its own, or not yet a person's.
@@ -96,7 +98,6 @@ WITHIN = {
     "create_tenant": "first run; its windows come with the administration of tenants",
     "create_user": "first run; likewise",
     "change_password": "typed in the pages only, where nobody looks on and nothing is logged",
-    "new_platform_key": "manage.py platformkey; its window comes with the profile",
 }
 # Doors of no service: signing in, what only a picture needs, what only a command line needs.
 PAGES_ALONE = {

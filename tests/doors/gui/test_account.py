@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from studio.accounts.models import Session
@@ -22,7 +24,8 @@ SAY_COOKIES = """
 import json
 from django.conf import settings as s
 print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE,
-                  s.SESSION_COOKIE_HTTPONLY, s.SESSION_COOKIE_SAMESITE, s.SESSION_COOKIE_PATH, s.SESSION_COOKIE_DOMAIN]))
+                  s.SESSION_COOKIE_HTTPONLY, s.SESSION_COOKIE_SAMESITE, s.SESSION_COOKIE_PATH,
+                  s.SESSION_COOKIE_DOMAIN]))
 """
 
 
@@ -174,6 +177,43 @@ def test_a_cookie_is_kept_from_scripts_and_other_sites(person):
 )
 def test_behind_https_cookies_are_bound_to_it_and_to_the_one_host(url, cookies, secure):
     told = subprocess.run(
-        [sys.executable, "-c", SAY_COOKIES], env=os.environ | {"STUDIO_PUBLIC_URL": url}, capture_output=True
+        [sys.executable, "-c", SAY_COOKIES], env=os.environ | {"STUDIO_URL": url}, capture_output=True
     )
     assert json.loads(told.stdout) == [*cookies, secure, secure, True, "Lax", "/", None], told.stderr
+
+
+# ----- the platform key
+
+
+def test_generating_warns_of_the_old_key_and_shows_the_new_one_once(person):
+    owen = person("owen")
+    assert "No platform API key yet" in owen.get("account").text
+    assert "stops working" not in owen.get("platform-key").text
+    first = value_in(owen.post("platform-key"))
+    assert uses(first) == 200
+    page = owen.get("account")
+    assert f"{first[:8]}-••••" in page.text
+    assert first not in page.html
+    assert "Your old key stops working at once." in owen.get("platform-key").text
+    answer = owen.post("platform-key", part=True)
+    second = value_in(answer)
+    assert "key-changed" in answer.events
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert [uses(first), uses(second)] == [401, 200]
+    assert second not in owen.get("platform-key").html
+
+
+def test_last_used_is_shown(person):
+    owen = person("owen")
+    value = value_in(owen.post("platform-key"))
+    assert "Last used Never" in owen.get("account").text
+    uses(value)
+    assert "Never" not in owen.get("account").text
+
+
+def value_in(page) -> str:
+    return re.search(r'id="platform-key-value">([0-9a-f-]{36})<', page.html)[1]
+
+
+def uses(key: str) -> int:
+    return Client().get("/api/projects", headers={"Authorization": f"Bearer {key}"}).status_code

@@ -31,6 +31,7 @@ PLACES = {
     "switch-tenant": (),
     "password": (),
     "sessions-end": (),
+    "platform-key": (),
     "notices": (),
 }
 
