@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
+from snapi.account_calls import AccountCalls
 from snapi.config import Settings
 from snapi.errors import BrokenOff, Refused, Unreachable, WrongUsage
 from snapi.streams import Frame, frames, tokens
@@ -26,7 +27,7 @@ SILENCE_SECONDS = 30.0  # a web process that restarts must not end a watch of ho
 PAUSE_SECONDS = 0.5
 
 
-class Client:
+class Client(AccountCalls):
     def __init__(self, settings: Settings) -> None:
         # Costs twice as much as all else at start-up, and not every command needs it.
         import httpx  # noqa: PLC0415

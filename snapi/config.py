@@ -101,6 +101,22 @@ def save(changes: Mapping[str, str]) -> Path:
     return path
 
 
+def save_key(key: str) -> Path:
+    """Write `secret.txt` anew, for nobody else to read."""
+    path = folder() / "secret.txt"
+    draft = path.with_name(f".secret.txt.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{key}\n")
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise WrongUsage(f"{path} cannot be written: {error.strerror}.") from None
+    return path
+
+
 def host_address(value: str) -> str:
     """`value` without a trailing slash. Raises `WrongUsage` for what is no http(s) address."""
     try:

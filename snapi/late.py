@@ -21,6 +21,11 @@ LATE = {
     "model": ("snapi.commands.model", "Models of the Model Hub."),
     "project": ("snapi.commands.project", "Projects: where a tenant's endpoints stand."),
     "endpoint": ("snapi.commands.endpoint", "Endpoints: models that answer predictions."),
+    "platform-key": (
+        "snapi.commands.platform_key",
+        "The platform API key: what snapi and the REST API take.",
+    ),
+    "session": ("snapi.commands.session", "Sessions: the browsers in which you are signed in."),
     "node": ("snapi.commands.node", "Nodes: the machines whose RDUs endpoints run on."),
 }
 

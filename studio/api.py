@@ -7,6 +7,7 @@ import endpoints.api
 import endpoints.usage.api
 import endpoints.watching
 import scheduler.api
+import studio.accounts.api
 import studio.hub.api
 import studio.projects.api
 import studio.sharing.api
@@ -23,6 +24,7 @@ Every refusal is `{code, message, fields}`.
 api = json_api.new_api("Studio", "1", DESCRIPTION)
 api.docs = Swagger(settings={"persistAuthorization": True})
 api.add_router("", studio.tenants.api.router)
+api.add_router("", studio.accounts.api.router)
 api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)

@@ -77,11 +77,16 @@ def done(
         return HttpResponseRedirect(to)
     if leave:
         _say_later(request, say)
-        return HttpResponseClientRedirect(to)
+        return elsewhere(request, to)
     response = HttpResponse(status=204)
     for event in ("dialog-done", *events):
         trigger_client_event(response, event)
     return notice(response, say) if say else response
+
+
+def elsewhere(request: HttpRequest, to: str) -> HttpResponse:
+    """The whole page goes there, also when only a part of it asked."""
+    return HttpResponseClientRedirect(to) if wants_part(request) else HttpResponseRedirect(to)
 
 
 def notice(response: HttpResponse, text: str, kind: str = "done") -> HttpResponse:

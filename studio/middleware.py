@@ -9,11 +9,15 @@ from typing import Any
 import structlog
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 
 from studio import htmx
-from studio.errors import Refusal
+from studio.accounts import services as accounts
+from studio.accounts.models import Session
+from studio.errors import Forbidden, Refusal
 from studio.tenants import selectors as tenants
 
+WITHOUT_OWN_PASSWORD = {"password", "sign-out", "theme"}
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -52,10 +56,30 @@ class SignedIn(LoginRequiredMiddleware):
                 address=client_address(request),
                 request_id=request.id,  # type: ignore[attr-defined]
             )
-            return None
+            _note_that_somebody_is_there(request)
+            return _own_password_first(request)
         if request.path.startswith("/api/"):
             return None
         return super().process_view(request, view, args, kwargs)
+
+
+def _note_that_somebody_is_there(request: HttpRequest) -> None:
+    """A page that refreshes itself says so: nobody may be sitting before it any more."""
+    row: Session | None = request.session.row  # type: ignore[attr-defined]
+    if row is not None and "Unattended" not in request.headers:
+        accounts.seen(session=row, now=request.now)  # type: ignore[attr-defined]
+
+
+def _own_password_first(request: HttpRequest) -> HttpResponseBase | None:
+    """Whoever still has the password that an admin chose gets nowhere with it but to setting their own."""
+    match = request.resolver_match
+    if not request.user.password_is_initial or (match and match.url_name in WITHOUT_OWN_PASSWORD):  # type: ignore[union-attr]
+        return None
+    if request.path.startswith("/api/"):
+        return htmx.refused(
+            request, Forbidden("Set a password of your own first; its page is /account/password/.")
+        )
+    return htmx.elsewhere(request, reverse("password"))
 
 
 class Refusals:

@@ -7,6 +7,7 @@ import environ
 import structlog
 
 from studio import env
+from studio.accounts.rules import LONGEST
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
@@ -23,7 +24,6 @@ INSTALLED_APPS = [
     "studio.desk.apps.DeskConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "ninja",
     "studio.audit",
     "studio.tenants",
+    "studio.accounts",
     "studio.repeats",
     "studio.projects",
     "studio.hub",
@@ -120,6 +121,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "studio.accounts.passwords.NotGuessed"},
 ]
 ANONYMOUS_USER_NAME = None  # guardian: nobody is anonymous here
 GUARDIAN_MONKEY_PATCH_USER = False
@@ -131,6 +133,12 @@ LOGOUT_REDIRECT_URL = "sign-in"
 
 SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+# The prefix binds a cookie to this one host and to https; browsers refuse it without.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (
+    ("__Host-sessionid", "__Host-csrftoken") if SECURE else ("sessionid", "csrftoken")
+)
+SESSION_ENGINE = "studio.accounts.sessions"
+SESSION_COOKIE_AGE = int(LONGEST.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # set by the gateway's front, never by clients

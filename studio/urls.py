@@ -21,6 +21,7 @@ favicon = login_not_required(RedirectView.as_view(url=static("icons/favicon.svg"
 urlpatterns = [
     path("healthz", healthz),
     path("favicon.ico", favicon),
+    path("", include("studio.accounts.urls")),  # before the administration, whose sign-in it replaces
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("", include("studio.tenants.urls")),

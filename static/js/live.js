@@ -71,9 +71,10 @@
   for (const moment of ["visibilitychange", "focus"]) window.addEventListener(moment, isBack, true);
 
   // Whoever signs in anew gets a new token; the ones that stand in the page are of no use any more
-  const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  const token = () => document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1];
   body.addEventListener("htmx:configRequest", (event) => {
-    const { headers, parameters } = event.detail;
+    const { headers, parameters, triggeringEvent } = event.detail;
+    if (/^t[ioa]ck$/.test(triggeringEvent?.type)) headers["Unattended"] = "true"; // nobody did anything: the session may idle
     if (!token()) return;
     headers["X-CSRFToken"] = token();
     if (parameters.csrfmiddlewaretoken) parameters.csrfmiddlewaretoken = token();

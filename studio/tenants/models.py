@@ -51,6 +51,7 @@ class User(AbstractUser):
         Tenant, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     notices_read_at = models.DateTimeField(db_default=Now(), editable=False)
+    password_is_initial = models.BooleanField("must set a password", default=False)  # an admin chose it
 
     class Meta:
         ordering = ["username"]

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from studio.errors import NotFound, NotSignedIn
-from studio.tenants.models import Membership, Organization, Tenant, User
+from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import Actor
 
 Standing = tuple[UUID, str, datetime | None]  # a tenant, the role in it, and since when it is archived
@@ -78,6 +78,11 @@ def active_tenant(actor: Actor) -> Tenant:
 
 def organization_name() -> str:
     return Organization.objects.values_list("name", flat=True).first() or ""
+
+
+def platform_key_of(user: UUID | None) -> PlatformKey | None:
+    """One's own, without its value, which nobody knows but whoever generated it."""
+    return PlatformKey.objects.filter(user=user).first()
 
 
 def _find(tenants: QuerySet[Tenant], name_or_id: str) -> Tenant | None:

@@ -5,13 +5,12 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from studio import keyring, seal
+from studio.accounts import services as accounts
 from studio.audit.services import record
-from studio.errors import Conflict, NotSignedIn, invalid_field
+from studio.errors import Conflict, Forbidden, NotSignedIn
 from studio.tenants import selectors
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO, Actor, Facts, clean_name, leading_role, require
@@ -49,7 +48,10 @@ def create_user(
     role: str = Membership.Role.MEMBER,
     now: datetime,
 ) -> User:
-    """A person in a tenant. Raises `Invalid` for a weak password, `Conflict` for a taken name."""
+    """A person in a tenant. Raises `Invalid` for a weak password, `Conflict` for a taken name.
+
+    Whoever gets a password from an admin sets their own at the first sign-in.
+    """
     facts = Facts(tenant=tenant.pk)
     require(actor, "user.manage", facts, thing="tenant")
     name = clean_name("username", name)
@@ -57,6 +59,7 @@ def create_user(
         raise Conflict(f"There is a user {name!r} already.", {"username": "taken"})
     user = User(username=name, default_tenant=tenant, date_joined=now)
     _set_password(user, password)
+    user.password_is_initial = actor.id is not None
     user.save()
     Membership.objects.create(user=user, tenant=tenant, role=role)
     record(actor, "create", "user", user.pk, name, tenant=tenant.pk, role=leading_role(actor, facts))
@@ -86,7 +89,14 @@ def set_powers(*, user: User, org_admin: bool, operator: bool) -> User:
 
 @unit_of_work
 def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
-    """A new key for the management API; the old one stops working. The value is shown this once."""
+    """A new key for the management API; the old one stops working at once. The value is shown this once.
+
+    Everybody's own: nobody gets another's, and the platform itself (command line) gives one to whoever asks it to.
+    """
+    facts = Facts(None, owners=frozenset([user.pk]))
+    require(actor, "platform_key.own", facts)
+    if actor.id not in (None, user.pk):
+        raise Forbidden("A platform API key is for its own user to generate.")
     value = str(uuid.uuid4())
     PlatformKey.objects.update_or_create(
         user=user,
@@ -97,7 +107,8 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
             "last_used_at": None,
         },
     )
-    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role="owner")
+    role = leading_role(actor, facts)
+    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role=role)
     return seal.Secret(value)
 
 
@@ -143,8 +154,5 @@ def random_password() -> str:
 
 
 def _set_password(user: User, password: str) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise invalid_field("password", " ".join(error.messages)) from None
+    accounts.check_password(user, password)
     user.set_password(password)

@@ -20,6 +20,7 @@ SERVICES = (
     "studio/projects",
     "studio/hub",
     "studio/tenants",
+    "studio/accounts",
     "endpoints/usage",
     "studio/sharing",
 )
@@ -63,6 +64,9 @@ VERBS = {
     "share": Doors("endpoint-share", "PUT /endpoints/{endpoint}/share", "endpoint share"),
     "shares": Doors("endpoint-share", "GET /endpoints/{endpoint}/share", "endpoint share"),
     "allow_all_tenants": Doors("organization", "PATCH /organization", "organization update"),
+    "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
+    "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
+    "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),
 }
 ALSO = {  # one of the above, of something else
     "undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain"),
@@ -93,6 +97,8 @@ LOOKS = {
     "usage": Doors("endpoint", "GET /endpoints/{endpoint}/usage", "endpoint usage"),
     "nodes": Doors("resources", "GET /nodes", "node list"),
     "the organization": Doors("organization", "GET /organization", "organization info"),
+    "one's platform key": Doors("account", "GET /platform-key", "platform-key info"),
+    "one's sessions": Doors("account", "GET /sessions", "session list"),
 }
 # Not a verb of its own, or not yet a person's.
 WITHIN = {
@@ -101,11 +107,11 @@ WITHIN = {
     "check_wishes": "share does it; the window asks for it before",
     "create_tenant": "first run; its windows come with the administration of tenants",
     "create_user": "first run; likewise",
-    "new_platform_key": "manage.py platformkey; its window comes with the profile",
+    "change_password": "typed in the pages only, where nobody looks on and nothing is logged",
 }
 # Doors of no service: signing in, what only a picture needs, what only a command line needs.
 PAGES_ALONE = {
-    "sign-in", "sign-out", "theme", "notices", "notices-mark", "model-deploy", "model-select",
+    "sign-in", "sign-out", "password", "theme", "notices", "notices-mark", "model-deploy", "model-select",
 }  # fmt: skip
 SNAPI_ALONE = {"version", "completion", "config set", "endpoint predict"}
 EVERY = {**VERBS, **ALSO, **LOOKS}

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db import connection, transaction
 
-ASIDE = ("django_migrations", "django_content_type", "auth_permission", "django_session")
+ASIDE = ("django_migrations", "django_content_type", "auth_permission", "django_session", "accounts_session")
 SIGNED_IN = "last_login"  # who has signed in before makes no difference to what is made
 Rows = dict[str, list[str]]  # table → each row as SQLite would write it
 _columns: dict[str, list[str]] = {}

@@ -29,6 +29,9 @@ PLACES = {
     "node-uncordon": ("node",),
     "node-remove": ("node",),
     "switch-tenant": (),
+    "password": (),
+    "sessions-end": (),
+    "platform-key": (),
     "notices": (),
 }
 
