@@ -27,14 +27,15 @@ from studio.errors import NotFound, Refusal
 from studio.json_api import PAGE, ApiRequest, moment, page
 from studio.json_docs import looks
 from studio.projects import selectors as projects
+from studio.tenants import selectors as tenants
 from studio.tenants.rules import Actor
 
 router = Router(tags=["endpoints"])
 
 LATEST = 100  # events of a tenant
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.9  # whoever may see it no more is told within a second
 SILENT_SECONDS = 10.0  # proxies cut a connection on which nothing moves
-WATCH_SECONDS = 60.0  # then the watcher signs in again: rights are looked at once a minute
+WATCH_SECONDS = 60.0  # then the watcher signs in again
 MOST_WATCHERS = 200  # of one web process; each has a thread and, at its looks, a connection
 
 
@@ -181,8 +182,13 @@ class Watch:
     def look(self) -> list[str]:
         """What is new, as frames; a look is a handful of queries."""
         with _fresh_connection():
+            actor = tenants.as_of_now(self.actor)
+            if actor is None:
+                self.gone = True
+                return [_frame("gone", "{}")]
+            self.actor = actor
             try:
-                found = selectors.named(self.actor, str(self.endpoint))
+                found = selectors.named(actor, str(self.endpoint))
             except NotFound:
                 self.gone = True
                 return [*self._last_events(), _frame("gone", "{}")]

@@ -8,6 +8,7 @@ import endpoints.usage.api
 import endpoints.watching
 import scheduler.api
 import studio.hub.api
+import studio.people.api
 import studio.projects.api
 import studio.tenants.api
 from studio import json_api
@@ -22,6 +23,7 @@ Every refusal is `{code, message, fields}`.
 api = json_api.new_api("Studio", "1", DESCRIPTION)
 api.docs = Swagger(settings={"persistAuthorization": True})
 api.add_router("", studio.tenants.api.router)
+api.add_router("", studio.people.api.router)
 api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)

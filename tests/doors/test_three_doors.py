@@ -21,6 +21,7 @@ SERVICES = (
     "studio/hub",
     "studio/tenants",
     "endpoints/usage",
+    "studio/people",
 )
 
 
@@ -59,12 +60,23 @@ VERBS = {
     "uncordon_node": Doors("node-uncordon", "POST /nodes/{node}/uncordon", "node uncordon"),
     "drain_node": Doors("node-drain", "POST /nodes/{node}/drain", "node drain"),
     "remove_node": Doors("node-remove", "POST /nodes/{node}/remove", "node remove"),
+    "create_tenant": Doors("tenant-new", "POST /tenants", "tenant create"),
+    "rename_tenant": Doors("tenant-edit", "PATCH /tenants/{tenant}", "tenant rename"),
+    "archive_tenant": Doors("tenant-archive", "POST /tenants/{tenant}/archive", "tenant archive"),
+    "unarchive_tenant": Doors("tenant-unarchive", "POST /tenants/{tenant}/unarchive", "tenant unarchive"),
+    "create_user": Doors("user-new", "POST /users", "user create"),
+    "change_roles": Doors("user-edit", "PATCH /users/{user}", "user role"),
+    "deactivate_user": Doors("user-deactivate", "POST /users/{user}/deactivate", "user deactivate"),
+    "reactivate_user": Doors("user-reactivate", "POST /users/{user}/reactivate", "user reactivate"),
 }
 ALSO = {"undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain")}  # uncordon_node
 # What is looked at.
 LOOKS = {
     "the tenants": Doors("switch-tenant", "GET /tenants", "tenant list"),
     "a tenant": Doors("resources", "GET /tenants/{tenant}", "tenant info"),
+    "tenants to manage": Doors("tenants", "GET /tenants", "tenant list"),
+    "users": Doors("users", "GET /users", "user list"),
+    "a user": Doors("users", "GET /users/{user}", "user info"),
     "the active tenant": Doors("dashboard", "GET /tenant", "tenant info"),
     "the apps": Doors("models", "GET /apps", "app list"),
     "an app": Doors("models", "GET /apps/{app}", "model list"),
@@ -87,8 +99,6 @@ LOOKS = {
 WITHIN = {
     "mint_first_key": "create_endpoint does it",
     "close_project": "delete_project does it",
-    "create_tenant": "first run; its windows come with the administration of tenants",
-    "create_user": "first run; likewise",
     "new_platform_key": "manage.py platformkey; its window comes with the profile",
 }
 # Doors of no service: signing in, what only a picture needs, what only a command line needs.

@@ -16,6 +16,7 @@ from endpoints import watching
 from scheduler.models import Instance, Node
 from studio.audit.models import Event
 from studio.projects.models import Project
+from studio.tenants.models import User
 from tests.doors.rest.conftest import Rest, error_of
 
 pytestmark = pytest.mark.usefixtures("hub", "demo")
@@ -185,6 +186,16 @@ def test_a_last_id_that_is_none_begins_now(rest: Rest, hello: dict[str, Any], la
 def test_who_loses_sight_of_it_hears_that_it_is_gone(rest: Rest, hello: dict[str, Any]) -> None:
     Project.objects.update(general_access="tenant_viewer")
     heard = watched(rest.keys["mila"], [lambda: Project.objects.update(general_access="private")])
+    assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
+
+
+@between_requests
+@pytest.mark.parametrize("loss", [{"is_org_admin": False}, {"is_active": False}])
+def test_who_is_less_by_now_hears_that_it_is_gone(
+    rest: Rest, hello: dict[str, Any], loss: dict[str, bool]
+) -> None:
+    olga = rest.people["olga"]
+    heard = watched(rest.keys["olga"], [lambda: User.objects.filter(pk=olga.pk).update(**loss)])
     assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
 
 
