@@ -20,6 +20,7 @@ from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.projects.services import close_project
 from studio.tenants.rules import Actor, clean_name, clean_text, leading_role, require
+from studio.tenants.selectors import check_open
 from studio.unit import unit_of_work
 
 __all__ = ["Edit", "Plan", "Spec", "read_spec"]  # the words of the services below
@@ -52,6 +53,7 @@ def create_endpoint(
     name = clean_name("endpoint_name", spec.name)
     description = clean_text("description", spec.description, 500)
     plan = read_spec(actor, spec)
+    check_open(project.tenant)
     _lock_open(project)
     made = _with_token(token, project, name, actor)
     if made is not None:
@@ -172,6 +174,7 @@ def restore_endpoint(*, actor: Actor, endpoint: Endpoint, name: str = "", now: d
     Raises `Conflict` when its day is over or its project is gone, at `endpoint_name` when the name is taken.
     """
     require(actor, "endpoint.delete", selectors.facts(actor, endpoint), thing="endpoint")
+    check_open(endpoint.project.tenant)
     _lock_open(endpoint.project)
     endpoint = _locked(endpoint, deleted=True)
     check_restorable(endpoint.name, endpoint.deleted_at, now)

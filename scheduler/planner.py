@@ -4,7 +4,12 @@
 instance goes, and for each that goes nowhere, why. It asks no clock, draws no chance and reads only its
 arguments; in whatever order these come, the plan is the same. An instance needs all its RDUs in one node.
 
-**Queue.** Priority (high first), arrival, endpoint, ordinal. What does not fit is passed by what fits.
+**Queue.** Priority (high first), arrival, endpoint, ordinal. What does not fit is passed by what fits. Instances
+that stay within what their tenant is guaranteed go before all that go beyond it, whenever they came: what a tenant has
+beyond its guarantee is what the others do not need. What it has already, no plan takes away.
+
+**Whose nodes.** A node that is assigned to a tenant takes that tenant's instances alone. They look there first, and
+only then at the nodes that all share.
 
 **Choice of the node.** The narrowest width that fits, in it the tightest nodes (best fit), of these one without
 this endpoint, ties by name. Only while a single node holds the whole endpoint, so that its loss would take every
@@ -26,169 +31,21 @@ is a handful of operations on integers as long as the fleet.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
 
-Code = Literal["no_nodes", "too_wide", "fragmented", "none_free", "quota", "unusable", "held", "behind"]
-
-
-class NodeView(NamedTuple):
-    """One node of the generation; `width` and `free` in RDUs, 0 <= free <= width.
-
-    `usable` is false for a node that takes nothing now (cordoned, draining, suspect, lost, joining), and
-    `why_not` is that state's word. Its RDUs are not in the pool; reasons tell of them. A tuple, because a preview
-    makes thousands.
-    """
-
-    id: str
-    name: str
-    width: int
-    free: int
-    usable: bool
-    why_not: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Alike:
-    """So many nodes of one kind that are not listed one by one, since no plan of this queue comes to them.
-
-    That is so of nodes that are not usable or have nothing free. Of usable ones of one width with as much free,
-    those may be left out that come, by name, behind as many as there are waiting instances, where none avoids any.
-    """
-
-    width: int
-    free: int
-    usable: bool
-    count: int
-    why_not: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One instance that wants `rdus` (>= 1) RDUs in one node; `arrival` in seconds on any one clock.
-
-    `avoids` are ids of nodes that hold an instance of this endpoint already: a preference, never a rule. What
-    this plan itself places for the endpoint need not be in it.
-    """
-
-    instance: str
-    endpoint: str
-    tenant: str
-    rdus: int
-    arrival: float
-    ordinal: int = 0
-    priority: int = 0
-    avoids: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """RDUs a tenant holds in this generation now, and the most it may hold (None: no limit)."""
-
-    used: int
-    maximum: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The operator's settings: quotas by tenant (none: no limit), and whole nodes kept free of spreading."""
-
-    quotas: Mapping[str, Quota] = field(default_factory=dict)
-    spare_nodes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Free RDUs kept anywhere in the pool for an instance that waited long (the next step; not read yet)."""
-
-    instance: str
-    rdus: int
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """`instance` gets `rdus` RDUs of the node with the id `node`."""
-
-    instance: str
-    node: str
-    rdus: int
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A running instance changes its node so that another one fits (the next step; no plan has one yet)."""
-
-    instance: str
-    source: str
-    target: str
-    rdus: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why an instance waits, in numbers (RDUs, if not said otherwise) that hold after the plan's placements.
-
-    `code` is the first of these that is so:
-
-    - `no_nodes`: the generation has no node;
-    - `too_wide`: no node, usable or not, is `rdus` wide;
-    - `quota`: the tenant would hold more than its maximum;
-    - `unusable`: nodes wide enough exist, and none of them is usable;
-    - `none_free`: fewer than `rdus` are free in all usable nodes together;
-    - `fragmented`: enough are free, and no single usable node has them.
-
-    `held` and `behind` belong to the next step.
-    """
-
-    code: Code
-    rdus: int = 0  # what the instance wants
-    position: int = 0  # in the generation's queue of those still waiting, from 1
-    total: int = 0  # in usable nodes
-    free: int = 0  # in usable nodes
-    widest_free: int = 0  # most free in one usable node
-    widest_node: str = ""  # the name of that node, "" while nothing is free
-    widest_width: int = 0  # widest usable node
-    any_width: int = 0  # widest node, usable or not
-    waiting_nodes: tuple[tuple[str, int], ...] = ()  # (why_not, number of nodes), by word
-    waiting_free: int = 0  # free in nodes that are not usable
-    quota_used: int = 0  # what the tenant holds
-    quota_maximum: int | None = None  # what it may hold, None without a limit
-
-    def as_json(self) -> dict[str, Any]:
-        """For the column of a row: plain values only; `from_json` gives an equal reason back."""
-        plain = {each.name: getattr(self, each.name) for each in fields(self)}
-        return plain | {"waiting_nodes": dict(self.waiting_nodes)}
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Reason:
-        """Read what `as_json` wrote, here or in another version: unknown fields drop, absent ones default."""
-        known = {each.name: plain[each.name] for each in fields(cls) if each.name in plain}
-        return cls(**known | {"waiting_nodes": tuple(sorted(plain.get("waiting_nodes", {}).items()))})
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """`instance` gets nothing in this plan."""
-
-    instance: str
-    reason: Reason
-
-    @property
-    def position(self) -> int:
-        """Its place in the generation's queue of those still waiting, from 1."""
-        return self.reason.position
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that is to be done, in queue order; each waiting instance is in placements or in waits, once."""
-
-    placements: tuple[Placement, ...] = ()
-    moves: tuple[Move, ...] = ()
-    waits: tuple[Wait, ...] = ()
-
+from scheduler.plans import Alike as Alike
+from scheduler.plans import Code as Code
+from scheduler.plans import Hold as Hold
+from scheduler.plans import Move as Move
+from scheduler.plans import NodeView as NodeView
+from scheduler.plans import Placement as Placement
+from scheduler.plans import Plan as Plan
+from scheduler.plans import Policy as Policy
+from scheduler.plans import Quota as Quota
+from scheduler.plans import Reason as Reason
+from scheduler.plans import Wait as Wait
+from scheduler.plans import Waiting as Waiting
 
 OPEN_POLICY = Policy()
 
@@ -209,17 +66,32 @@ def plan(
     pool = _Pool(nodes, policy.spare_nodes, rest)
     ledger = _Ledger(policy.quotas)
     placements: list[Placement] = []
+    left = sorted(waiting, key=_queue_order)
+    if ledger.guarantees:
+        left = _place(left, ledger.is_guaranteed, pool, ledger, placements)
+    left = _place(left, ledger.allows, pool, ledger, placements)
+    # Reasons come last: a later and narrower instance may have taken what an earlier one saw free.
+    waits = _explain(nodes, left, pool, ledger, [each for each in rest if each.count])
+    return Plan(tuple(placements), (), waits)
+
+
+def _place(
+    queue: Sequence[Waiting],
+    may: Callable[[Waiting], bool],
+    pool: _Pool,
+    ledger: _Ledger,
+    placements: list[Placement],
+) -> list[Waiting]:
+    """One walk through the queue; returns those who are left."""
     left: list[Waiting] = []
-    for one in sorted(waiting, key=_queue_order):
-        node = pool.take(one) if ledger.allows(one) else None
+    for one in queue:
+        node = pool.take(one) if may(one) else None
         if node is None:
             left.append(one)
         else:
             ledger.charge(one)
             placements.append(Placement(one.instance, node.id, one.rdus))
-    # Reasons come last: a later and narrower instance may have taken what an earlier one saw free.
-    waits = _explain(nodes, left, pool, ledger, [each for each in rest if each.count])
-    return Plan(tuple(placements), (), waits)
+    return left
 
 
 def dry_run(
@@ -253,8 +125,18 @@ class _Pool:
         self.nodes = sorted((node for node in nodes if node.usable), key=attrgetter("name", "id"))
         self.spare_nodes = spare_nodes
         self.free = [node.free for node in self.nodes]
-        self.whole = sum(node.free == node.width for node in self.nodes)
-        self.whole += sum(each.count for each in rest if each.usable and each.free == each.width)
+        self._whole: Counter[str] = Counter()  # of whole free nodes, by whose they are
+        self._of: dict[str, int] = {}  # whose nodes, as bits; "" is everybody's
+        for number, node in enumerate(self.nodes):
+            self._whole[node.tenant] += node.free == node.width
+            if node.tenant:
+                self._of[node.tenant] = self._of.get(node.tenant, 0) | 1 << number
+        for each in rest:
+            self._whole[each.tenant] += each.count if each.usable and each.free == each.width else 0
+        everybodys = (1 << len(self.nodes)) - 1
+        for owned in self._of.values():
+            everybodys &= ~owned
+        self._everybodys = everybodys
         self._number = {node.id: number for number, node in enumerate(self.nodes)}
         self._buckets = {width: [0] * (width + 1) for width in sorted({node.width for node in self.nodes})}
         alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
@@ -268,35 +150,36 @@ class _Pool:
     def take(self, one: Waiting) -> NodeView | None:
         """Take the RDUs of `one` from the best node; None if no node has them."""
         holding = self._holding[one.endpoint] | self._bits(one.avoids)
-        number = self._choose(one.rdus, holding)
+        number = None
+        if one.tenant in self._of:
+            number = self._choose(one.rdus, holding, self._of[one.tenant], one.tenant)
+        if number is None:
+            number = self._choose(one.rdus, holding, self._everybodys, one.tenant)
         if number is None:
             return None
         self._holding[one.endpoint] = holding | 1 << number
         self._shrink(number, one.rdus)
         return self.nodes[number]
 
-    def widest(self) -> tuple[int, str]:
-        """The most RDUs free in one node and that node's name; (0, "") when nothing is free."""
-        most = max(self.free, default=0)
-        return (most, self.nodes[self.free.index(most)].name) if most else (0, "")
-
-    def _choose(self, rdus: int, holding: int) -> int | None:
-        """The number of the best node for an endpoint whose nodes are `holding`; None if none fits."""
+    def _choose(self, rdus: int, holding: int, open_: int, tenant: str) -> int | None:
+        """The best of the nodes `open_` for an endpoint whose nodes are `holding`; None if none fits."""
         for width, buckets in self._buckets.items():
-            fitting = [(free, buckets[free]) for free in range(rdus, width + 1) if buckets[free]]
+            fitting = [(free, here) for free in range(rdus, width + 1) if (here := buckets[free] & open_)]
             if not fitting:
                 continue
             if holding.bit_count() == 1:
+                spare = self._whole[""] + (self._whole[tenant] if tenant else 0) - 1
                 for free, bucket in fitting:
-                    if bucket & ~holding and (free < width or self.whole - 1 > self.spare_nodes):
+                    if bucket & ~holding and (free < width or spare > self.spare_nodes):
                         return _lowest_bit(bucket & ~holding)
             tightest = fitting[0][1]
             return _lowest_bit(tightest & ~holding or tightest)
         return None
 
     def _shrink(self, number: int, rdus: int) -> None:
-        buckets, free = self._buckets[self.nodes[number].width], self.free[number]
-        self.whole -= free == self.nodes[number].width
+        node, free = self.nodes[number], self.free[number]
+        buckets = self._buckets[node.width]
+        self._whole[node.tenant] -= free == node.width
         self.free[number] = free - rdus
         buckets[free] ^= 1 << number
         buckets[free - rdus] |= 1 << number
@@ -325,10 +208,17 @@ class _Ledger:
     def __init__(self, quotas: Mapping[str, Quota]) -> None:
         self._quotas = quotas
         self._charged: Counter[str] = Counter()
+        self.guarantees = any(quota.guaranteed for quota in quotas.values())
 
     def allows(self, one: Waiting) -> bool:
         maximum = self.maximum(one.tenant)
         return maximum is None or self.used(one.tenant) + one.rdus <= maximum
+
+    def is_guaranteed(self, one: Waiting) -> bool:
+        """Whether the tenant stays within its guarantee with it; the maximum is never less."""
+        quota = self._quotas.get(one.tenant)
+        guaranteed = quota.guaranteed if quota else 0
+        return self.used(one.tenant) + one.rdus <= guaranteed and self.allows(one)
 
     def charge(self, one: Waiting) -> None:
         self._charged[one.tenant] += one.rdus
@@ -342,51 +232,76 @@ class _Ledger:
         return quota.maximum if quota else None
 
 
+class _Stock:
+    """The nodes that are open to a tenant, in numbers: what its reasons say. `tenant` "": to whoever has none."""
+
+    def __init__(self, nodes: Sequence[NodeView], pool: _Pool, rest: Sequence[Alike], tenant: str) -> None:
+        whose = ("", tenant)
+        here = [number for number, node in enumerate(pool.nodes) if node.tenant in whose]
+        more = [each for each in rest if each.usable and each.tenant in whose]
+        away = [
+            Alike(node.width, node.free, False, 1, node.why_not)
+            for node in nodes
+            if not node.usable and node.tenant in whose
+        ]
+        away += [each for each in rest if not each.usable and each.tenant in whose]
+        widths = [*(pool.nodes[number].width for number in here), *(each.width for each in more)]
+        self.total = sum(pool.nodes[number].width for number in here)
+        self.total += sum(each.width * each.count for each in more)
+        self.free = sum(pool.free[number] for number in here) + sum(each.free * each.count for each in more)
+        self.widest_free = max((pool.free[number] for number in here), default=0)
+        self.widest_node = next(
+            (pool.nodes[number].name for number in here if pool.free[number] == self.widest_free), ""
+        )
+        self.widest_node = self.widest_node if self.widest_free else ""
+        self.widest_width = max(widths, default=0)
+        self.any_width = max((*widths, *(each.width for each in away)), default=0)
+        counts: Counter[str] = Counter()
+        for each in away:
+            counts[each.why_not] += each.count
+        self.waiting_nodes = tuple(sorted(counts.items()))
+        self.waiting_free = sum(each.free * each.count for each in away)
+        self.is_empty = not (here or more or away)
+
+
 def _explain(
     nodes: Sequence[NodeView], left: Sequence[Waiting], pool: _Pool, ledger: _Ledger, rest: Sequence[Alike]
 ) -> tuple[Wait, ...]:
-    if not left:
-        return ()
-    more = [each for each in rest if each.usable]
-    away = [Alike(node.width, node.free, False, 1, node.why_not) for node in nodes if not node.usable]
-    away += [each for each in rest if not each.usable]
-    total = sum(node.width for node in pool.nodes) + sum(each.width * each.count for each in more)
-    free = sum(pool.free) + sum(each.free * each.count for each in more)
-    widest_free, widest_node = pool.widest()
-    widths = [*(node.width for node in pool.nodes), *(each.width for each in more)]
-    widest_width = max(widths, default=0)
-    any_width = max((*widths, *(each.width for each in away)), default=0)
-    counts: Counter[str] = Counter()
-    for each in away:
-        counts[each.why_not] += each.count
-    waiting_nodes = tuple(sorted(counts.items()))
-    waiting_free = sum(each.free * each.count for each in away)
+    owners = {node.tenant for node in nodes} | {each.tenant for each in rest}
+    stocks: dict[str, _Stock] = {}
 
-    def code(one: Waiting) -> Code:
+    def stock_for(one: Waiting) -> _Stock:
+        tenant = one.tenant if one.tenant in owners else ""
+        if tenant not in stocks:
+            stocks[tenant] = _Stock(nodes, pool, rest, tenant)
+        return stocks[tenant]
+
+    def code(one: Waiting, stock: _Stock) -> Code:
         """First match wins; `Reason` says what each means."""
-        if not nodes and not rest:
-            return "no_nodes"
-        if one.rdus > any_width:
+        if stock.is_empty:
+            return "reserved" if nodes or rest else "no_nodes"
+        if one.rdus > stock.any_width:
             return "too_wide"
         if not ledger.allows(one):
             return "quota"
-        if one.rdus > widest_width:
+        if one.rdus > stock.widest_width:
             return "unusable"
-        return "none_free" if one.rdus > free else "fragmented"
+        return "none_free" if one.rdus > stock.free else "fragmented"
 
     def reason(position: int, one: Waiting) -> Reason:
+        stock = stock_for(one)
         return Reason(
-            code=code(one),
+            code=code(one, stock),
             rdus=one.rdus,
             position=position,
-            total=total,
-            free=free,
-            widest_free=widest_free,
-            widest_node=widest_node,
-            widest_width=widest_width,
-            any_width=any_width,
-            waiting_nodes=waiting_nodes,
-            waiting_free=waiting_free,
+            total=stock.total,
+            free=stock.free,
+            widest_free=stock.widest_free,
+            widest_node=stock.widest_node,
+            widest_width=stock.widest_width,
+            any_width=stock.any_width,
+            waiting_nodes=stock.waiting_nodes,
+            waiting_free=stock.waiting_free,
             quota_used=ledger.used(one.tenant),
             quota_maximum=ledger.maximum(one.tenant),
         )

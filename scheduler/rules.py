@@ -255,6 +255,7 @@ def _elsewhere(reason: Mapping[str, Any]) -> str:
 WAITING_SENTENCES: Final = {
     "new": lambda r, g: f"Waiting to be placed: {_needs(r)}.",
     "no_nodes": lambda r, g: f"There is no {g} node on this platform; it {_needs(r)}.",
+    "reserved": lambda r, g: f"Every {g} node is assigned to another tenant; it {_needs(r)}.",
     "too_wide": lambda r, g: (
         f"No {g} node is wide enough: it {_needs(r)}, the widest has {r.get('any_width', 0)}."
     ),
@@ -270,7 +271,8 @@ WAITING_SENTENCES: Final = {
         f"at most {r.get('widest_free', 0)} together ({r.get('widest_node', '')}){_elsewhere(r)}."
     ),
     "quota": lambda r, g: (
-        f"The tenant's quota is reached: {r.get('quota_used', 0)} of {r.get('quota_maximum', 0)} {g} RDUs are in use."
+        f"The tenant's quota is reached: it {_needs(r)}, and {r.get('quota_used', 0)} of the "
+        f"{r.get('quota_maximum', 0)} {g} RDUs that the tenant may hold are in use."
     ),
     "held": lambda r, g: f"RDUs are kept for an older request; it {_needs(r)}.",
     "behind": lambda r, g: f"Behind an older request; it {_needs(r)}.",
@@ -279,7 +281,7 @@ WAITING_SENTENCES: Final = {
 
 def waits_for_room(reason: Mapping[str, Any] | None) -> bool:
     """Whether the release of RDUs by the same endpoint could help."""
-    return reason is not None and reason.get("code") in ("none_free", "fragmented")
+    return reason is not None and reason.get("code") in ("none_free", "fragmented", "quota")
 
 
 def in_queue(position: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What the shell completes: names of projects, endpoints, models and nodes, asked for in passing.
+"""What the shell completes: names of tenants, projects, endpoints, models and nodes, asked for in passing.
 
 Nothing may print or fail here, and nobody waits long: a shell in which the Tab key hangs is a broken one.
 """
@@ -22,6 +22,10 @@ MOST = 100
 
 def projects(ctx: typer.Context, incomplete: str) -> list[str]:
     return _names(incomplete, lambda client: _column(client.list_projects(), "projects", "name"))
+
+
+def tenants(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _names(incomplete, lambda client: _column(client.list_tenants(), "data", "tenant_name"))
 
 
 def endpoints(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -17,6 +17,7 @@ LATE = {
     "config": ("snapi.commands.config", "Choose the platform and the tenant."),
     "tenant": ("snapi.commands.tenant", "Tenants, and the RDU generations available to them."),
     "organization": ("snapi.commands.organization", "What holds for every tenant."),
+    "user": ("snapi.commands.user", "Users and their roles; for OrgAdmins and TenantAdmins."),
     "app": ("snapi.commands.apps", "ML Apps."),
     "model": ("snapi.commands.model", "Models of the Model Hub."),
     "project": ("snapi.commands.project", "Projects: where a tenant's endpoints stand."),

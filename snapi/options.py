@@ -17,6 +17,16 @@ _PROJECT = typer.Option(
 )
 ProjectOption = Annotated[str | None, _PROJECT]
 RequiredProject = Annotated[str, _PROJECT]
+TenantOption = Annotated[
+    str,
+    typer.Option(
+        "--tenant",
+        "-t",
+        metavar="NAME|ID",
+        help="The tenant, by name or id.",
+        autocompletion=completion.tenants,
+    ),
+]
 EndpointOption = Annotated[
     str,
     typer.Option(

@@ -9,6 +9,7 @@ import endpoints.watching
 import scheduler.api
 import studio.accounts.api
 import studio.hub.api
+import studio.people.api
 import studio.projects.api
 import studio.sharing.api
 import studio.tenants.api
@@ -25,6 +26,7 @@ api = json_api.new_api("Studio", "1", DESCRIPTION)
 api.docs = Swagger(settings={"persistAuthorization": True})
 api.add_router("", studio.tenants.api.router)
 api.add_router("", studio.accounts.api.router)
+api.add_router("", studio.people.api.router)
 api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)

@@ -195,6 +195,11 @@ class Frame:
         return {"tenant_admin": "TenantAdmin", "member": "Member"}.get(standing or "", "Operator")
 
     @property
+    def is_admin(self) -> bool:
+        """Whether *Users* and *Tenant management* are for the actor."""
+        return self.actor is not None and tenants.administers(self.actor)
+
+    @property
     def theme(self) -> str:
         """Chosen per browser: the same person may sit at a dark and a bright screen."""
         chosen = self.request.COOKIES.get("theme", "")

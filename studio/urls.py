@@ -25,6 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("", include("studio.tenants.urls")),
+    path("", include("studio.people.urls")),
     path("", include("studio.projects.urls")),
     path("", include("studio.hub.urls")),
     path("", include("endpoints.urls")),

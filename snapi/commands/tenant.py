@@ -1,13 +1,15 @@
-"""`snapi tenant …`: the tenants one belongs to, and the RDU generations there are."""
+"""`snapi tenant …`: the tenants one belongs to, the RDU generations there are, and what OrgAdmins do to tenants."""
 
 from typing import Annotated, Any
 
 import typer
 
 from snapi import config
+from snapi.administering import Administrator
+from snapi.asking import confirm
 from snapi.client import Client
-from snapi.options import JsonOption
-from snapi.output import dash, day, grid, label_block, section, show
+from snapi.options import JsonOption, TenantOption
+from snapi.output import dash, day, grid, label_block, one_line, section, show
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,10 +17,15 @@ RDU_COLUMNS = [("Arch", 10), ("Total RDUs", 10), ("Available RDUs", 14), ("Free 
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi tenant list")
-def list_(json_output: JsonOption = False) -> None:
+def list_(
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Those that are archived, of the ones you administer.")
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
     """List the tenants you can see."""
-    with Client(config.load()) as client:
-        answer = client.list_tenants()
+    with Administrator(config.load()) as client:
+        answer = client.archived_tenants() if archived else client.list_tenants()
     rows = [
         (row.get("tenant_id"), row.get("tenant_name"), day(row.get("time_created"))) for row in answer["data"]
     ]
@@ -39,6 +46,58 @@ def info(
     show(answer, json_output, _info_text(answer.get("data") or {}))
 
 
+@app.command(epilog="\b\nExample:\n  snapi tenant create --tenant research")
+def create(
+    tenant: Annotated[str, typer.Option("--tenant", "-t", metavar="NAME", help="Name of the new tenant.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Create a tenant; for OrgAdmins."""
+    with Administrator(config.load()) as client:
+        answer = client.create_tenant(tenant)
+    show(answer, json_output, f"Successfully created tenant {_name(answer, tenant)}.")
+
+
+@app.command(epilog="\b\nExample:\n  snapi tenant rename --tenant research --name science")
+def rename(
+    tenant: TenantOption,
+    name: Annotated[str, typer.Option("--name", "-n", metavar="NAME", help="Its new name.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Rename a tenant; for OrgAdmins."""
+    with Administrator(config.load()) as client:
+        answer = client.rename_tenant(tenant, name)
+    show(answer, json_output, f"Tenant {one_line(tenant)} is now called {_name(answer, name)}.")
+
+
+@app.command(epilog="\b\nExample:\n  snapi tenant archive --tenant research --yes")
+def archive(
+    tenant: TenantOption,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Archive a tenant: nobody can switch to it, nothing new is created in it, what runs goes on."""
+    if not yes:
+        confirm(
+            f"Nobody will be able to switch to {one_line(tenant)}; what runs in it goes on. Archive it?",
+            f"Say --yes to archive {one_line(tenant)}.",
+        )
+    with Administrator(config.load()) as client:
+        answer = client.change_tenant(tenant, "archive")
+    show(answer, json_output, f"Tenant {_name(answer, tenant)} was archived.")
+
+
+@app.command(epilog="\b\nExample:\n  snapi tenant unarchive --tenant research")
+def unarchive(tenant: TenantOption, json_output: JsonOption = False) -> None:
+    """Open an archived tenant again; for OrgAdmins."""
+    with Administrator(config.load()) as client:
+        answer = client.change_tenant(tenant, "unarchive")
+    show(answer, json_output, f"Tenant {_name(answer, tenant)} is open again.")
+
+
+def _name(answer: dict[str, Any], otherwise: str) -> str:
+    return one_line((answer.get("data") or {}).get("tenant_name", otherwise))
+
+
 def _info_text(tenant: dict[str, Any]) -> str:
     rdus = tenant.get("rdus") or []
     block = label_block(
@@ -47,6 +106,7 @@ def _info_text(tenant: dict[str, Any]) -> str:
             ("ID", tenant.get("tenant_id")),
             ("Name", tenant.get("tenant_name")),
             ("Role", tenant.get("role")),
+            ("Status", tenant.get("status")),
             ("Created at", tenant.get("time_created")),
             ("RDU Arch", ", ".join(str(row.get("arch")) for row in rdus) or "-"),
         ],

@@ -210,6 +210,11 @@ def end_sessions(*, actor: Actor) -> int:
     return ended
 
 
+def end_all(*, user: User) -> None:
+    """Of somebody who is deactivated: for good, also after they are active again. The audit row is the caller's."""
+    Session.objects.filter(user=user).delete()
+
+
 def _say_ended(actor: Actor, verb: str, changes: dict[str, object]) -> None:
     assert actor.id is not None
     record(actor, verb, "user", actor.id, actor.name, tenant=None, role="owner", changes=changes)

@@ -10,6 +10,7 @@ from studio.projects import selectors
 from studio.projects.models import Project
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor, Facts, clean_name, clean_text, leading_role, require
+from studio.tenants.selectors import check_open
 from studio.unit import unit_of_work
 
 
@@ -24,6 +25,7 @@ def create_project(
     """A project of the actor in the tenant. Raises `Invalid` and `Conflict` at `name`."""
     facts = Facts(tenant=tenant.pk)
     require(actor, "project.create", facts, thing="tenant")
+    check_open(tenant)
     name = clean_name("name", name)
     description = clean_text("description", description, 500)
     if actor.id is None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from studio.errors import NotFound, NotSignedIn
+from studio.errors import Conflict, NotFound
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import Actor
 
@@ -45,13 +45,17 @@ def actor_with(
     return replace(actor, tenant=_fallback(user, actor))
 
 
-def renewed(actor: Actor) -> Actor:
-    """The same person as they stand now, for what goes on longer than a request. Raises `NotSignedIn`."""
-    user = User.objects.filter(pk=actor.id, is_active=True).first() if actor.id else None
-    if user is None:
-        raise NotSignedIn("This user has been deactivated; ask an administrator.")
-    wanted = str(actor.tenant or "")
-    return actor_of(user, wanted, address=actor.address, request_id=actor.request_id)
+def as_of_now(actor: Actor) -> Actor | None:
+    """The same person with what they are by now, in one query; None for whoever was deactivated meanwhile."""
+    if actor.id is None:
+        return actor
+    rows = User.objects.filter(pk=actor.id, is_active=True).order_by()
+    facts = ("is_org_admin", "is_staff", "memberships__tenant", "memberships__role")
+    found = list(rows.values_list(*facts))
+    if not found:
+        return None
+    roles = {tenant: role for _, _, tenant, role in found if tenant}
+    return replace(actor, is_org_admin=found[0][0], is_operator=found[0][1], tenants=roles)
 
 
 def visible(actor: Actor) -> QuerySet[Tenant]:
@@ -60,12 +64,23 @@ def visible(actor: Actor) -> QuerySet[Tenant]:
     return tenants if actor.is_org_admin else tenants.filter(pk__in=list(actor.tenants))
 
 
+def administers(actor: Actor) -> bool:
+    """Whether there is any tenant whose people the actor manages."""
+    return actor.is_org_admin or "tenant_admin" in actor.tenants.values()
+
+
 def tenant_named(actor: Actor, name_or_id: str) -> Tenant:
     """Raises `NotFound` for a tenant that is not there or not the actor's."""
     tenant = _find(visible(actor), name_or_id)
     if tenant is None:
         raise NotFound(f"There is no tenant {name_or_id!r} that you belong to.", {"tenant": "unknown tenant"})
     return tenant
+
+
+def check_open(tenant: Tenant) -> None:
+    """Raises `Conflict` for an archived one: nothing new is created in it."""
+    if tenant.archived_at:
+        raise Conflict(f"Tenant {tenant.name} is archived; nothing new can be created in it.")
 
 
 def active_tenant(actor: Actor) -> Tenant:

@@ -11,6 +11,7 @@ from studio import keyring, seal
 from studio.accounts import services as accounts
 from studio.audit.services import record
 from studio.errors import Conflict, Forbidden, NotSignedIn
+from studio.people.rules import ROLE_NAMES, Person, check_roles
 from studio.tenants import selectors
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO, Actor, Facts, clean_name, leading_role, require
@@ -27,15 +28,30 @@ def ensure_organization(*, name: str) -> Organization:
 
 @unit_of_work
 def create_tenant(*, actor: Actor, name: str, now: datetime) -> Tenant:
-    require(actor, "tenant.manage", Facts(tenant=None), thing="tenant")
+    facts = Facts(tenant=actor.tenant)  # of where they stand: whoever is in a tenant hears who can
+    require(actor, "tenant.manage", facts, thing="tenant")
     name = clean_name("name", name)
     if Tenant.objects.filter(name__iexact=name).exists():
-        raise Conflict(f"There is a tenant {name!r} already.", {"name": "taken"})
+        raise Conflict(f"There is a tenant {name!r} already.", {"name": "This name is taken."})
     tenant = Tenant.objects.create(organization=ensure_organization(name="Studio"), name=name, created_at=now)
-    record(
-        actor, "create", "tenant", tenant.pk, name, tenant=tenant.pk, role=leading_role(actor, Facts(None))
-    )
+    record(actor, "create", "tenant", tenant.pk, name, tenant=tenant.pk, role=leading_role(actor, facts))
     return tenant
+
+
+def join_tenant(*, user: User, tenant: Tenant, role: str) -> None:
+    """Every membership is written here, and given up below. No rules and no audit: the caller's."""
+    Membership.objects.update_or_create(user=user, tenant=tenant, defaults={"role": role})
+    if user.default_tenant_id is None:
+        user.default_tenant = tenant
+        user.save(update_fields=["default_tenant"])
+
+
+def leave_tenant(*, user: User, tenant: Tenant) -> None:
+    Membership.objects.filter(user=user, tenant=tenant).delete()
+    if user.default_tenant_id == tenant.pk:
+        left = Membership.objects.filter(user=user).order_by("tenant__name").first()
+        user.default_tenant = left.tenant if left else None
+        user.save(update_fields=["default_tenant"])
 
 
 @unit_of_work
@@ -54,15 +70,19 @@ def create_user(
     """
     facts = Facts(tenant=tenant.pk)
     require(actor, "user.manage", facts, thing="tenant")
+    check_roles(actor, Person(name), Person(name, {tenant.pk: role}))
+    selectors.check_open(tenant)
     name = clean_name("username", name)
     if User.objects.filter(username__iexact=name).exists():
-        raise Conflict(f"There is a user {name!r} already.", {"username": "taken"})
+        raise Conflict(f"There is a user {name!r} already.", {"username": "This name is taken."})
     user = User(username=name, default_tenant=tenant, date_joined=now)
     _set_password(user, password)
     user.password_is_initial = actor.id is not None
     user.save()
-    Membership.objects.create(user=user, tenant=tenant, role=role)
-    record(actor, "create", "user", user.pk, name, tenant=tenant.pk, role=leading_role(actor, facts))
+    join_tenant(user=user, tenant=tenant, role=role)
+    changes: dict[str, object] = {"role": ROLE_NAMES[role]}
+    standing = leading_role(actor, facts)
+    record(actor, "create", "user", user.pk, name, tenant=tenant.pk, role=standing, changes=changes)
     return user
 
 

@@ -23,6 +23,7 @@ SERVICES = (
     "studio/accounts",
     "endpoints/usage",
     "studio/sharing",
+    "studio/people",
 )
 
 
@@ -67,6 +68,14 @@ VERBS = {
     "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
     "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
     "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),
+    "create_tenant": Doors("tenant-new", "POST /tenants", "tenant create"),
+    "rename_tenant": Doors("tenant-edit", "PATCH /tenants/{tenant}", "tenant rename"),
+    "archive_tenant": Doors("tenant-archive", "POST /tenants/{tenant}/archive", "tenant archive"),
+    "unarchive_tenant": Doors("tenant-unarchive", "POST /tenants/{tenant}/unarchive", "tenant unarchive"),
+    "create_user": Doors("user-new", "POST /users", "user create"),
+    "change_roles": Doors("user-edit", "PATCH /users/{user}", "user role"),
+    "deactivate_user": Doors("user-deactivate", "POST /users/{user}/deactivate", "user deactivate"),
+    "reactivate_user": Doors("user-reactivate", "POST /users/{user}/reactivate", "user reactivate"),
 }
 ALSO = {  # one of the above, of something else
     "undrain_node": Doors("node-undrain", "POST /nodes/{node}/undrain", "node undrain"),
@@ -79,6 +88,9 @@ ALSO = {  # one of the above, of something else
 LOOKS = {
     "the tenants": Doors("switch-tenant", "GET /tenants", "tenant list"),
     "a tenant": Doors("resources", "GET /tenants/{tenant}", "tenant info"),
+    "tenants to manage": Doors("tenants", "GET /tenants", "tenant list"),
+    "users": Doors("users", "GET /users", "user list"),
+    "a user": Doors("users", "GET /users/{user}", "user info"),
     "the active tenant": Doors("dashboard", "GET /tenant", "tenant info"),
     "the apps": Doors("models", "GET /apps", "app list"),
     "an app": Doors("models", "GET /apps/{app}", "model list"),
@@ -104,9 +116,8 @@ LOOKS = {
 WITHIN = {
     "mint_first_key": "create_endpoint does it",
     "close_project": "delete_project does it",
+    "end_all": "deactivate_user does it",
     "check_wishes": "share does it; the window asks for it before",
-    "create_tenant": "first run; its windows come with the administration of tenants",
-    "create_user": "first run; likewise",
     "change_password": "typed in the pages only, where nobody looks on and nothing is logged",
 }
 # Doors of no service: signing in, what only a picture needs, what only a command line needs.

@@ -7,8 +7,8 @@ import pytest
 from scheduler.planner import NodeView, Plan, Policy, Quota, Reason, Waiting, dry_run, plan
 
 
-def node(name: str, free: int, width: int = 8, away: str = "") -> NodeView:
-    return NodeView(f"id-{name}", name, width, free, usable=not away, why_not=away)
+def node(name: str, free: int, width: int = 8, away: str = "", tenant: str = "") -> NodeView:
+    return NodeView(f"id-{name}", name, width, free, usable=not away, why_not=away, tenant=tenant)
 
 
 def wish(
@@ -173,6 +173,41 @@ class TestQuota:
     @pytest.mark.parametrize("quotas", [{}, {"default": Quota(used=100, maximum=None)}])
     def test_without_a_maximum_there_is_no_limit(self, quotas: dict[str, Quota]):
         assert where(plan([node("a", 8)], [wish("help", 8)], policy=Policy(quotas)))
+
+    def test_within_its_guarantee_a_tenant_goes_before_who_goes_beyond_theirs(self):
+        early, late = wish("early", 4), wish("late", 4, at=9, tenant="research")
+        fleet = [node("a", 4)]
+        sure = Quota(used=0, maximum=None, guaranteed=4)
+        assert where(plan(fleet, [early, late], policy=Policy({"research": sure}))) == {"late/0": "a"}
+        both = Policy({"research": sure, "default": sure})
+        assert where(plan(fleet, [early, late], policy=both)) == {"early/0": "a"}
+        used_up = Policy({"research": Quota(used=4, maximum=None, guaranteed=4)})
+        assert where(plan(fleet, [early, late], policy=used_up)) == {"early/0": "a"}
+
+    def test_beyond_its_guarantee_it_has_what_others_do_not_need(self):
+        policy = Policy({"default": Quota(used=4, maximum=8, guaranteed=4)})
+        assert where(plan([node("a", 8)], [wish("help", 4)], policy=policy)) == {"help/0": "a"}
+
+
+class TestAssignedNodes:
+    def test_a_node_of_a_tenant_takes_that_tenants_instances_alone(self):
+        fleet = [node("theirs", 4, tenant="research"), node("shared", 8)]
+        queue = [wish("help", 4), wish("other", 4, tenant="research")]
+        assert where(plan(fleet, queue)) == {"help/0": "shared", "other/0": "theirs"}
+
+    def test_the_own_nodes_come_first_and_then_those_that_all_share(self):
+        fleet = [node("own", 8, width=16, tenant="default"), node("shared", 4)]
+        queue = wishes("help", 3, rdus=4)
+        assert where(plan(fleet, queue)) == {"help/0": "own", "help/1": "own", "help/2": "shared"}
+
+    def test_whose_nodes_are_all_anothers_learns_that(self):
+        reason = why(plan([node("theirs", 8, tenant="research")], [wish("help", 4)]))["help/0"]
+        assert (reason.code, reason.total, reason.free) == ("reserved", 0, 0)
+
+    def test_a_reason_tells_of_the_nodes_that_are_open(self):
+        fleet = [node("theirs", 8, tenant="research"), node("shared", 2), node("own", 3, tenant="default")]
+        reason = why(plan(fleet, [wish("help", 4)]))["help/0"]
+        assert (reason.code, reason.total, reason.free, reason.widest_node) == ("fragmented", 16, 5, "own")
 
 
 class TestDryRun:

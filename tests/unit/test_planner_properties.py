@@ -25,9 +25,9 @@ def fleets(draw: st.DrawFn) -> list[NodeView]:
         width = draw(st.sampled_from((8, *WIDTHS)))
         word = draw(st.sampled_from(("", "", "", *WORDS)))
         free = draw(st.integers(0, width))
-        return NodeView(
-            f"id{number}", f"node-{(9 - number) // 2}", width, free, usable=not word, why_not=word
-        )
+        name = f"node-{(9 - number) // 2}"
+        whose = draw(st.sampled_from(("", "", "", *TENANTS)))
+        return NodeView(f"id{number}", name, width, free, usable=not word, why_not=word, tenant=whose)
 
     return [node(number) for number in range(draw(st.integers(0, 9)))]
 
@@ -53,9 +53,15 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
     return [one(number) for number in range(draw(st.integers(0, 12)))]
 
 
-quotas = st.builds(Quota, used=st.integers(0, 20), maximum=st.none() | st.integers(0, 40))
+@st.composite
+def quotas(draw: st.DrawFn) -> Quota:
+    maximum = draw(st.none() | st.integers(0, 40))
+    guaranteed = draw(st.just(0) | st.integers(0, 40 if maximum is None else maximum))
+    return Quota(draw(st.integers(0, 20)), maximum, guaranteed)
+
+
 policies = st.builds(
-    Policy, quotas=st.dictionaries(st.sampled_from(TENANTS), quotas), spare_nodes=st.integers(0, 2)
+    Policy, quotas=st.dictionaries(st.sampled_from(TENANTS), quotas()), spare_nodes=st.integers(0, 2)
 )
 
 
@@ -86,12 +92,23 @@ def maximum(tenant: str, policy: Policy) -> int | None:
     return policy.quotas[tenant].maximum if tenant in policy.quotas else None
 
 
+def open_to(one: Waiting, nodes: Iterable[NodeView]) -> list[NodeView]:
+    """Those that take its tenant's instances."""
+    return [node for node in nodes if node.tenant in ("", one.tenant)]
+
+
+def guarantee(tenant: str, policy: Policy) -> int:
+    return policy.quotas[tenant].guaranteed if tenant in policy.quotas else 0
+
+
 def rightful_node(nodes: Sequence[NodeView], one: Waiting, holding: set[str], policy: Policy) -> str:
     """The node this instance must get, from the rules as they are told at the top of the planner."""
-    fitting = [node for node in nodes if node.usable and node.free >= one.rdus]
+    roomy = [node for node in nodes if node.usable and node.free >= one.rdus]
+    own = [node for node in roomy if node.tenant == one.tenant]
+    fitting = own or [node for node in roomy if not node.tenant]
     narrowest = min(node.width for node in fitting)
     fitting = [node for node in fitting if node.width == narrowest]
-    whole = sum(node.usable and node.free == node.width for node in nodes)
+    whole = sum(node.usable and node.free == node.width for node in open_to(one, nodes))
     usable_holders = holding & {node.id for node in nodes if node.usable}
 
     def tight(node: NodeView) -> tuple[object, ...]:
@@ -112,12 +129,13 @@ def true_reason(
     nodes: Sequence[NodeView], one: Waiting, position: int, used: int, most: int | None
 ) -> Reason:
     """Why `one` waits in a fleet on which the plan was carried out."""
+    every, nodes = nodes, open_to(one, nodes)
     usable = [node for node in nodes if node.usable]
     free = sum(node.free for node in usable)
     roomiest = max((node.free for node in usable), default=0)
     code: Code
     if not nodes:
-        code = "no_nodes"
+        code = "reserved" if every else "no_nodes"
     elif all(node.width < one.rdus for node in nodes):
         code = "too_wide"
     elif most is not None and used + one.rdus > most:
@@ -154,6 +172,8 @@ def check(nodes: Sequence[NodeView], queue: Sequence[Waiting], policy: Policy) -
     assert_within_nodes(nodes, queue, result)
     assert_each_on_its_rightful_node(nodes, queue, result, policy)
     assert_within_quota(queue, result, policy)
+    assert_guarantees_go_first(nodes, queue, result, policy)
+    assert_nobody_is_on_anothers_node(nodes, queue, result)
     assert_reasons_are_true(nodes, queue, result, policy)
     return result
 
@@ -189,6 +209,33 @@ def assert_within_quota(queue: Sequence[Waiting], result: Plan, policy: Policy) 
     }:
         most = maximum(tenant, policy)
         assert most is None or used_after(tenant, queue, result, policy) <= most
+
+
+def assert_guarantees_go_first(
+    nodes: Sequence[NodeView], queue: Sequence[Waiting], result: Plan, policy: Policy
+) -> None:
+    """Whoever waits within the guarantee of their tenant found no room before anybody went beyond theirs."""
+    queued = {one.instance: one for one in queue}
+    used = Counter({tenant: policy.quotas[tenant].used for tenant in policy.quotas})
+    within = 0
+    for each in result.placements:
+        one = queued[each.instance]
+        if used[one.tenant] + one.rdus > guarantee(one.tenant, policy):
+            break
+        used[one.tenant] += one.rdus
+        within += 1
+    seen = after(nodes, replace(result, placements=result.placements[:within]))
+    late = {each.instance for each in (*result.placements[within:], *result.waits)}
+    for one in (queued[instance] for instance in late):
+        if used[one.tenant] + one.rdus <= guarantee(one.tenant, policy):
+            assert not [node for node in open_to(one, seen) if node.usable and node.free >= one.rdus]
+
+
+def assert_nobody_is_on_anothers_node(
+    nodes: Sequence[NodeView], queue: Sequence[Waiting], result: Plan
+) -> None:
+    whose, queued = {node.id: node.tenant for node in nodes}, {one.instance: one for one in queue}
+    assert all(whose[each.node] in ("", queued[each.instance].tenant) for each in result.placements)
 
 
 def assert_reasons_are_true(
@@ -231,14 +278,14 @@ def test_the_order_of_the_arguments_is_of_no_account(nodes, queue, policy, chanc
 def left_out(nodes: Sequence[NodeView], queue: Sequence[Waiting]) -> tuple[list[NodeView], list[Alike]]:
     """As few nodes as may be listed, and the rest by kind."""
     most = len(queue)
-    groups: defaultdict[tuple[int, int, bool, str], list[NodeView]] = defaultdict(list)
+    groups: defaultdict[tuple[int, int, bool, str, str], list[NodeView]] = defaultdict(list)
     for node in sorted(nodes, key=lambda node: (node.name, node.id)):
-        groups[node.width, node.free, node.usable, node.why_not].append(node)
+        groups[node.width, node.free, node.usable, node.why_not, node.tenant].append(node)
     listed, rest = [], []
-    for (width, free, usable, why_not), alike in groups.items():
+    for (width, free, usable, why_not, tenant), alike in groups.items():
         here = alike[:most] if usable and free else []
         listed += here
-        rest.append(Alike(width, free, usable, len(alike) - len(here), why_not))
+        rest.append(Alike(width, free, usable, len(alike) - len(here), why_not, tenant))
     return listed, rest
 
 
@@ -263,7 +310,10 @@ def test_a_plan_carried_out_leaves_nothing_to_plan(nodes, queue, policy) -> None
     first = plan(nodes, queue, policy=policy)
     left = [one for one in queue if one.instance in {each.instance for each in first.waits}]
     held = {
-        tenant: Quota(used_after(tenant, queue, first, policy), maximum(tenant, policy)) for tenant in TENANTS
+        tenant: Quota(
+            used_after(tenant, queue, first, policy), maximum(tenant, policy), guarantee(tenant, policy)
+        )
+        for tenant in TENANTS
     }
     again = plan(after(nodes, first), left, policy=replace(policy, quotas=held))
     assert again == Plan(waits=first.waits)
@@ -312,6 +362,11 @@ class LivingFleet(RuleBasedStateMachine):
     def change_state(self, node: str, word: str) -> None:
         self.fleet[node] = self.fleet[node]._replace(usable=not word, why_not=word)
 
+    @rule(node=nodes, tenant=st.sampled_from(("", *TENANTS)))
+    def assign(self, node: str, tenant: str) -> None:
+        """What runs there stays; the driver of moves is another."""
+        self.fleet[node] = self.fleet[node]._replace(tenant=tenant)
+
     @rule(node=consumes(nodes))
     def remove_node(self, node: str) -> None:
         """Its instances wait again, at their old place in the queue."""
@@ -341,12 +396,21 @@ class LivingFleet(RuleBasedStateMachine):
             node, one = self.placed.pop(chance.choice(sorted(self.placed)))
             self.fleet[node] = self.fleet[node]._replace(free=self.fleet[node].free + one.rdus)
 
-    @rule(maximum=st.none() | st.integers(0, 40), spare_nodes=st.integers(0, 1))
-    def plan_and_carry_out(self, maximum: int | None, spare_nodes: int) -> None:
+    @rule(
+        maximum=st.none() | st.integers(10, 40),
+        guaranteed=st.integers(0, 10),
+        favoured=st.sampled_from(TENANTS),
+        spare_nodes=st.integers(0, 1),
+    )
+    def plan_and_carry_out(
+        self, maximum: int | None, guaranteed: int, favoured: str, spare_nodes: int
+    ) -> None:
         held: Counter[str] = Counter()
         for _, one in self.placed.values():
             held[one.tenant] += one.rdus
-        policy = Policy({tenant: Quota(held[tenant], maximum) for tenant in TENANTS}, spare_nodes)
+        quotas = {tenant: Quota(held[tenant], maximum) for tenant in TENANTS}
+        quotas[favoured] = replace(quotas[favoured], guaranteed=guaranteed)
+        policy = Policy(quotas, spare_nodes)
         queue = [replace(one, avoids=self.homes(one.endpoint)) for one in self.queue.values()]
         result = check(list(self.fleet.values()), queue, policy)
         self.fleet = {node.id: node for node in after(list(self.fleet.values()), result)}

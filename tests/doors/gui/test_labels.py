@@ -24,8 +24,7 @@ WALK = [
     ("Dashboard", "named", "", "Breadcrumb|Main"),
     ("Dashboard", "control", "Playground", "Playground"),
     ("Dashboard", "control", "Monitoring", "Monitoring"),
-    ("Dashboard", "control", "Users", "Users"),
-    ("Dashboard", "control", "Tenant management", "Tenant management"),
+    ("Users", "control", "", "Users|Tenant management"),
     ("Dashboard", "control", "Platform API key", "Platform API key|Generate API Key"),
     # ----- Dashboard
     ("Dashboard", "heading", "", "Live endpoints|RDUs|Waiting|Latest events"),
@@ -119,6 +118,13 @@ WALK = [
     ("Resources", "column", "", "Node|RDUs|Generation|State|Use|Endpoint|Needs|Since|Why"),
     ("Add node", "field", "", "Name|RDU generation|Number of RDUs"),
     ("Notices", "sentence", "", "hello is Live"),
+    # ----- Users and Tenant management
+    ("Users", "heading", "", "Users"),
+    ("Users", "column", "", "User name|Roles|Last sign-in|Date of creation|Actions"),
+    ("Users", "control", "", "New user|Edit roles|Deactivate"),
+    ("Tenant management", "heading", "", "Tenant management"),
+    ("Tenant management", "column", "", "Name|Users|Projects|Endpoints|Date of creation|Actions"),
+    ("Tenant management", "control", "", "New tenant|Rename|Archive"),
 ]  # fmt: skip
 
 
@@ -186,6 +192,8 @@ def windows(world, person) -> dict[str, Labels]:
         "Resources": olga.get("resources"),
         "Add node": olga.get("node-new"),
         "Notices": owen.get("notices"),
+        "Users": olga.get("users"),
+        "Tenant management": olga.get("tenants"),
     }
     assert {name: page.status for name, page in pages.items() if page.status != 200} == {}
     found = {name: Labels(page.html) for name, page in pages.items()}

@@ -260,6 +260,12 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/nodes/{node}/drain",
         "/api/nodes/{node}/undrain",
         "/api/nodes/{node}/remove",
+        "/api/tenants/{tenant}/archive",
+        "/api/tenants/{tenant}/unarchive",
+        "/api/users",
+        "/api/users/{user}",
+        "/api/users/{user}/deactivate",
+        "/api/users/{user}/reactivate",
     }
     page = Client().get("/api/docs").content.decode()
     assert "/api/openapi.json" in page

@@ -209,6 +209,16 @@ def test_who_may_no_longer_see_it_hears_no_more_of_it(
 
 
 @between_requests
+@pytest.mark.parametrize("loss", [{"is_org_admin": False}, {"is_active": False}])
+def test_who_is_less_by_now_hears_that_it_is_gone(
+    rest: Rest, hello: dict[str, Any], loss: dict[str, bool]
+) -> None:
+    olga = rest.people["olga"]
+    heard = watched(rest.keys["olga"], [lambda: User.objects.filter(pk=olga.pk).update(**loss)])
+    assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
+
+
+@between_requests
 def test_silence_is_broken_by_a_comment(
     rest: Rest, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

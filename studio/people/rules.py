@@ -1,0 +1,57 @@
+"""What administrators may do to people, beyond the permission table: who is whose to manage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from studio.errors import Conflict, Forbidden
+from studio.tenants.rules import Actor
+
+MEMBER, TENANT_ADMIN = "member", "tenant_admin"
+ROLE_NAMES: Mapping[str, str] = {MEMBER: "member", TENANT_ADMIN: "TenantAdmin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as they stand, or as they would stand. `roles`: tenant id → role in it."""
+
+    name: str
+    roles: Mapping[UUID, str] = field(default_factory=dict)
+    is_org_admin: bool = False
+    is_operator: bool = False
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_org_admin or self.is_operator or TENANT_ADMIN in self.roles.values()
+
+
+def check_roles(actor: Actor, before: Person, after: Person) -> None:
+    """Raises `Forbidden` unless the actor may make `after` of `before`. An OrgAdmin may."""
+    if actor.is_org_admin:
+        return
+    if before.is_org_admin or after.is_org_admin or before.is_operator:
+        raise Forbidden("Only an OrgAdmin can give or change the roles of OrgAdmins and operators.")
+    for tenant in before.roles.keys() | after.roles.keys():
+        was, becomes = before.roles.get(tenant), after.roles.get(tenant)
+        if was == becomes:
+            continue
+        if actor.tenants.get(tenant) != TENANT_ADMIN:
+            raise Forbidden("You can change roles only in tenants that you administer.")
+        if TENANT_ADMIN in (was, becomes):
+            raise Forbidden("Only an OrgAdmin can make or unmake a TenantAdmin.")
+
+
+def check_deactivation(actor: Actor, user: UUID, person: Person) -> None:
+    """Raises unless the actor may let the person in no more, or in again: it holds for every tenant."""
+    if actor.id == user:
+        raise Conflict("You cannot deactivate yourself; another administrator can.")
+    if actor.is_org_admin:
+        return
+    if person.is_admin:
+        raise Forbidden(f"{person.name} is an administrator; only an OrgAdmin can do this to them.")
+    elsewhere = [tenant for tenant in person.roles if actor.tenants.get(tenant) != TENANT_ADMIN]
+    if elsewhere:
+        raise Forbidden(
+            f"{person.name} also belongs to tenants that you do not administer; "
+            "remove them from yours, or ask an OrgAdmin."
+        )
