@@ -159,15 +159,15 @@ def revoke_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> Api
     key = _fresh(key)
     check_may_revoke(is_first=key.is_first, is_revoked=key.revoked_at is not None)
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, updated_at=now, sealed=None)
-    _record(actor, "revoke key", key, key.endpoint, facts)
+    _record(actor, "revoke key", key, key.endpoint, facts, {"revoked": [False, True]})
     routing.touch([key.endpoint_id])
     key.refresh_from_db()
     return key
 
 
-def forget_values(endpoint: Endpoint) -> None:
+def forget_values(endpoint: Endpoint) -> int:
     """Nobody will be shown the keys of an endpoint that is gone for good. Called by `endpoints.services` only."""
-    ApiKey.objects.filter(endpoint=endpoint).update(sealed=None)
+    return ApiKey.objects.filter(endpoint=endpoint, sealed__isnull=False).update(sealed=None)
 
 
 @unit_of_work

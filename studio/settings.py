@@ -6,7 +6,7 @@ from pathlib import Path
 import environ
 import structlog
 
-from studio import env
+from studio import addresses, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
@@ -16,6 +16,7 @@ SECRET_KEY = env.secret("secret_key")
 ALLOWED_HOSTS = env.words("STUDIO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_FAILURE_VIEW = "studio.htmx.csrf_failed"
 CSRF_TRUSTED_ORIGINS = env.words("STUDIO_TRUSTED_ORIGINS", env.public_url())
+TRUSTED_PROXIES = addresses.trusted_proxies()
 PUBLIC_URL = env.public_url()
 PROVIDER = env.text("STUDIO_PROVIDER", "SambaNova")
 
@@ -43,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "studio.middleware.Source",
     "django.middleware.security.SecurityMiddleware",
     # Pages and files; each answer gets some bytes of chance, so that its length tells nothing of a token in it.
     "django.middleware.gzip.GZipMiddleware",
@@ -132,7 +134,10 @@ SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # set by the gateway's front, never by clients
+SECURE_PROXY_SSL_HEADER = (
+    "HTTP_X_FORWARDED_PROTO",
+    "https",
+)  # of trusted proxies only (studio.middleware.Source)
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -1,5 +1,6 @@
 """Writing the audit: one row per change, in the transaction of the change."""
 
+from collections.abc import Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -28,7 +29,7 @@ def record(
     *,
     tenant: UUID | None,
     role: str,
-    changes: dict[str, object] | None = None,
+    changes: Mapping[str, object] | None = None,
 ) -> Event:
     """`changes`: {field: [old, new]} or plain facts; never a key's value or a token."""
     return Event.objects.create(
@@ -42,5 +43,5 @@ def record(
         thing_type=thing,
         thing_id=thing_id,
         thing_name=name,
-        changes=changes or {},
+        changes=dict(changes or {}),
     )

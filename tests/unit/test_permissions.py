@@ -176,7 +176,7 @@ def test_general_access_gives_the_best_of_thing_and_project(accesses, at_home, e
 def test_the_audit_names_the_strongest_role():
     assert leading_role(*somebody(Role.OWNER)) == "owner"
     assert leading_role(*somebody(Role.STRANGER)) == "stranger"
-    assert leading_role(*somebody(Role.OPERATOR)) == "stranger"
+    assert leading_role(*somebody(Role.OPERATOR)) == "operator"
     assert leading_role(rules.STUDIO, Facts(tenant=None)) == "platform"
     assert isinstance(OWEN, UUID)
 
