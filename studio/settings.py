@@ -171,6 +171,7 @@ USE_I18N = False
 # ----- what the services need -----------------------------------------------------------------------------
 
 USAGE_DAYS = env.number("STUDIO_USAGE_DAYS", 60, least=1, most=3650)
+AUDIT_DAYS = env.number("STUDIO_AUDIT_DAYS", 0, least=0, most=36500)  # 0: kept for ever
 CHECKPOINT_STORE = Path(env.text("STUDIO_STORE", str(BASE_DIR / "studio" / "hub" / "shipped")))
 
 # ----- logs: one JSON line per event, never local variables (they may hold a key) --------------------------
