@@ -24,7 +24,7 @@ from endpoints import routing
 from endpoints.models import Endpoint
 from studio import keyring, seal
 from studio.audit.models import Event
-from studio.audit.services import record
+from studio.audit.services import count_again, record
 from studio.errors import Conflict, NotFound
 from studio.tenants.rules import Actor, Facts, clean_text, leading_role, require
 from studio.unit import unit_of_work
@@ -158,15 +158,15 @@ def revoke_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> Api
     key = _fresh(key)
     check_may_revoke(is_first=key.is_first, is_revoked=key.revoked_at is not None)
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, updated_at=now, sealed=None)
-    _record(actor, "revoke key", key, key.endpoint, facts)
+    _record(actor, "revoke key", key, key.endpoint, facts, {"revoked": [False, True]})
     routing.touch([key.endpoint_id])
     key.refresh_from_db()
     return key
 
 
-def forget_values(endpoint: Endpoint) -> None:
+def forget_values(endpoint: Endpoint) -> int:
     """Nobody will be shown the keys of an endpoint that is gone for good. Called by `endpoints.services` only."""
-    ApiKey.objects.filter(endpoint=endpoint).update(sealed=None)
+    return ApiKey.objects.filter(endpoint=endpoint, sealed__isnull=False).update(sealed=None)
 
 
 @unit_of_work
@@ -266,6 +266,7 @@ def _record(
     endpoint: Endpoint,
     facts: Facts,
     changes: dict[str, object] | None = None,
+    open_until: datetime | None = None,
 ) -> None:
     about: dict[str, object] = {"key": str(key.pk), "description": key.description}
     record(
@@ -278,20 +279,18 @@ def _record(
         role=leading_role(actor, facts),
         changes=about | (changes or {}),
         owner=endpoint.owner_id,
+        open_until=open_until,
     )
 
 
 def _count_showings(actor: Actor, keys: Sequence[ApiKey], facts: Facts, now: datetime) -> None:
     things = {key.endpoint_id for key in keys}
     lately = Event.objects.filter(
-        actor_id=actor.id, verb="show key", thing_id__in=things, at__gt=now - SHOWN_EVERY
+        actor_id=actor.id, verb="show key", thing_id__in=things, position=None, open_until__gt=now
     )
-    counted = {
-        changes["key"]: (pk, changes) for pk, changes in lately.order_by("id").values_list("pk", "changes")
-    }
+    counted = {event.changes["key"]: event for event in lately.order_by("id")}
     for key in keys:
-        if str(key.pk) not in counted:
-            _record(actor, "show key", key, key.endpoint, facts, {"times": 1})
-            continue
-        event, changes = counted[str(key.pk)]
-        Event.objects.filter(pk=event).update(changes=changes | {"times": changes["times"] + 1})
+        event = counted.get(str(key.pk))
+        if event is None or not count_again(event, now=now):
+            until = now + SHOWN_EVERY
+            _record(actor, "show key", key, key.endpoint, facts, {"times": 1}, open_until=until)

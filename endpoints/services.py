@@ -19,7 +19,7 @@ from studio.hub import selectors as hub
 from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.projects.services import close_project
-from studio.tenants.rules import Actor, clean_name, clean_text, leading_role, require
+from studio.tenants.rules import STUDIO, Actor, clean_name, clean_text, leading_role, require
 from studio.tenants.selectors import check_open
 from studio.unit import unit_of_work
 
@@ -98,7 +98,7 @@ def update_endpoint(*, actor: Actor, endpoint: Endpoint, edit: Edit, now: dateti
     _check_still(edit.spec_version, endpoint)
     wanted = read_edit(actor, endpoint, edit)
     changes: dict[str, object] = {
-        name: [str(getattr(endpoint, name)), str(new)] for name, new in wanted.items()
+        name: [_plain(getattr(endpoint, name)), _plain(new)] for name, new in wanted.items()
     }
     if not wanted:
         return endpoint
@@ -180,7 +180,8 @@ def restore_endpoint(*, actor: Actor, endpoint: Endpoint, name: str = "", now: d
     check_restorable(endpoint.name, endpoint.deleted_at, now)
     name = clean_name("endpoint_name", name or endpoint.name)
     _check_name_free(endpoint.project, name, "; restore it under another name")
-    changes: dict[str, object] = {} if name == endpoint.name else {"name": [endpoint.name, name]}
+    changes: dict[str, object] = {"desired": [endpoint.desired, Endpoint.Desired.STOPPED]}
+    changes |= {} if name == endpoint.name else {"name": [endpoint.name, name]}
     Endpoint.objects.filter(pk=endpoint.pk).update(
         name=name,
         desired=Endpoint.Desired.STOPPED,
@@ -220,14 +221,15 @@ def _forget(pk: UUID, now: datetime) -> None:
     """Under the endpoint's lock: a restore that came first has taken it out of the query."""
     rows = Endpoint.objects.select_for_update().filter(pk=pk, desired=Endpoint.Desired.DELETED)
     for endpoint in rows.filter(deleted_at__lt=now - FORGOTTEN):
-        forget_values(endpoint)
+        forgotten = forget_values(endpoint)
+        _record(STUDIO, "forget keys", endpoint, {"values": [forgotten, 0]})
 
 
 def _delete(actor: Actor, endpoint: Endpoint, now: datetime) -> Endpoint:
     Endpoint.objects.filter(pk=endpoint.pk).update(
         desired=Endpoint.Desired.DELETED, deleted_at=now, updated_at=now, spec_version=F("spec_version") + 1
     )
-    _record(actor, "delete", endpoint, {})
+    _record(actor, "delete", endpoint, {"desired": [endpoint.desired, Endpoint.Desired.DELETED]})
     rollouts.converge(endpoint.pk, now=now)
     routing.touch([endpoint.pk])
     return _fresh(endpoint)
@@ -248,7 +250,12 @@ def _wish(
         config_version=F("config_version") + renewed,
         updated_at=now,
     )
-    _record(actor, verb, endpoint, {})
+    changes: dict[str, object] = {}
+    if desired != endpoint.desired:
+        changes["desired"] = [endpoint.desired, desired]
+    if renewed:
+        changes["config_version"] = [endpoint.config_version, endpoint.config_version + renewed]
+    _record(actor, verb, endpoint, changes)
     rollouts.converge(endpoint.pk, now=now)
     routing.touch([endpoint.pk])
     return _fresh(endpoint)
@@ -293,6 +300,11 @@ def _check_name_free(project: Project, name: str, remedy: str = "") -> None:
             f"There is an endpoint {name!r} in this project already{remedy}.",
             {"endpoint_name": "This name is taken."},
         )
+
+
+def _plain(value: object) -> object:
+    """As the audit keeps it: a row by what it is called."""
+    return value if value is None or isinstance(value, str | int | float | dict | list) else str(value)
 
 
 def _record(actor: Actor, verb: str, endpoint: Endpoint, changes: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ see of an endpoint raises its `route_version`.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -168,7 +168,12 @@ def add_node(
         sealed_token=keyring.seal_value(token, "join"),
     )
     Rdu.objects.bulk_create([Rdu(node=node, index=index) for index in range(width)])
-    _record(actor, "add", node, {"generation": generation, "width": width})
+    _record(
+        actor,
+        "add",
+        node,
+        {"generation": generation, "width": width, "virtual": virtual, "address": address},
+    )
     _forget_registers(name)  # of a node of this name that was removed while the broker was away
     raise_demand(generation)
     return node, token
@@ -220,7 +225,8 @@ def remove_node(*, actor: Actor, node: Node, now: datetime) -> Node:
         state_since=now,
         epoch=F("epoch") + 1,
     )
-    _record(actor, "remove", node, {"instances ended": len(rows)})
+    changes = {"state": [str(node.state), str(NodeState.REMOVED)], "instances": [len(rows), 0]}
+    _record(actor, "remove", node, changes)
     routing.touch(endpoints)
     _forget_registers(node.name)
     for endpoint in endpoints:
@@ -246,15 +252,16 @@ def _intend(actor: Actor, node: Node, intent: str, now: datetime) -> Node:
     require(actor, "node.manage", NODE_FACTS)
     listening = (NodeState.READY, NodeState.CORDONED, NodeState.DRAINING)
     moved = Node.objects.filter(pk=node.pk).exclude(state=NodeState.REMOVED)
-    if not moved.update(
+    was = moved.select_for_update().values_list("intent", flat=True).first()
+    if was is None:
+        raise NotFound(f"There is no node {node.name}.")
+    moved.update(
         intent=intent,
         state=Case(When(state__in=listening, then=Value(intent)), default=F("state")),
         state_since=now,
-    ):
-        raise NotFound(f"There is no node {node.name}.")
-    _record(
-        actor, {"ready": "uncordon", "cordoned": "cordon"}.get(intent, "drain"), node, {"was": node.intent}
     )
+    verb = {"ready": "uncordon", "cordoned": "cordon"}.get(intent, "drain")
+    _record(actor, verb, node, {"intent": [was, str(intent)]})
     raise_demand(node.generation_id)
     for endpoint in machines.endpoints_on(node.pk):
         enqueue.nudge_converging(str(endpoint))
@@ -262,6 +269,6 @@ def _intend(actor: Actor, node: Node, intent: str, now: datetime) -> Node:
     return node
 
 
-def _record(actor: Actor, verb: str, node: Node, changes: dict[str, object]) -> None:
+def _record(actor: Actor, verb: str, node: Node, changes: Mapping[str, object]) -> None:
     role = leading_role(actor, NODE_FACTS)
     record(actor, verb, "node", node.pk, node.name, tenant=None, role=role, changes=changes)

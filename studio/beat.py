@@ -24,6 +24,8 @@ app.conf.update(
     broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2},
     beat_schedule={
         "watch": _sweep("scheduler.tasks.watch", 3.0, "reports"),
+        "seal audit": _sweep("studio.audit.tasks.seal", 10.0, "driving"),
+        "forget audit": _sweep("studio.audit.tasks.forget", 600.0, "driving"),
         "settle": _sweep("endpoints.tasks.settle", 10.0, "driving"),
         "forget deleted": _sweep("endpoints.tasks.forget_deleted", 600.0, "driving"),
         "forget usage": _sweep("endpoints.usage.tasks.forget", 600.0, "driving"),

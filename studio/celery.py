@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
 app = Celery("studio", broker=env.broker_url())
 app.conf.update(
-    imports=["scheduler.tasks", "endpoints.tasks", "endpoints.usage.tasks"],
+    imports=["scheduler.tasks", "endpoints.tasks", "endpoints.usage.tasks", "studio.audit.tasks"],
     task_ignore_result=True,
     task_acks_late=False,  # a lost nudge is swept; a task redelivered twice would only cost
     task_default_queue="driving",

@@ -1,4 +1,4 @@
-"""What every request gets: an id, an actor, and refusals turned into pages."""
+"""What every request gets: where it came from, an id, an actor, and refusals turned into pages."""
 
 import re
 import uuid
@@ -7,19 +7,43 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from studio import htmx
+from studio import addresses, htmx
 from studio.accounts import services as accounts
 from studio.accounts.models import Session
 from studio.errors import Forbidden, Refusal
 from studio.tenants import selectors as tenants
 
+FORWARDED = (
+    "HTTP_FORWARDED",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PROTO",
+)
 WITHOUT_OWN_PASSWORD = {"password", "sign-out", "theme"}
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 Next = Callable[[HttpRequest], HttpResponse]
+
+
+class Source:
+    """`REMOTE_ADDR` becomes the client's own address; what only a trusted proxy may say is dropped otherwise."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        proxies, said = settings.TRUSTED_PROXIES, request.META
+        peer = said.get("REMOTE_ADDR") or ""
+        if not addresses.is_trusted(peer, proxies):
+            for name in FORWARDED:
+                said.pop(name, None)
+        said["REMOTE_ADDR"] = addresses.source(peer, said.get("HTTP_X_FORWARDED_FOR", ""), proxies)
+        return self.get_response(request)
 
 
 class RequestId:
@@ -96,6 +120,5 @@ class Refusals:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address the front saw. It replaces whatever a client claims, so its last word is believed."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "") or ""
+    """As `Source` found it."""
+    return str(request.META.get("REMOTE_ADDR") or "")

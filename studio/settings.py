@@ -6,7 +6,7 @@ from pathlib import Path
 import environ
 import structlog
 
-from studio import env
+from studio import addresses, env
 from studio.accounts.rules import LONGEST
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -17,6 +17,7 @@ SECRET_KEY = env.secret("secret_key")
 ALLOWED_HOSTS = env.words("STUDIO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_FAILURE_VIEW = "studio.htmx.csrf_failed"
 CSRF_TRUSTED_ORIGINS = env.words("STUDIO_TRUSTED_ORIGINS", env.public_url())
+TRUSTED_PROXIES = addresses.trusted_proxies()
 PUBLIC_URL = env.public_url()
 PROVIDER = env.text("STUDIO_PROVIDER", "SambaNova")
 
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "studio.middleware.Source",
     "django.middleware.security.SecurityMiddleware",
     # Pages and files; each answer gets some bytes of chance, so that its length tells nothing of a token in it.
     "django.middleware.gzip.GZipMiddleware",
@@ -141,7 +143,10 @@ SESSION_ENGINE = "studio.accounts.sessions"
 SESSION_COOKIE_AGE = int(LONGEST.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # set by the gateway's front, never by clients
+SECURE_PROXY_SSL_HEADER = (
+    "HTTP_X_FORWARDED_PROTO",
+    "https",
+)  # of trusted proxies only (studio.middleware.Source)
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -175,6 +180,7 @@ USE_I18N = False
 # ----- what the services need -----------------------------------------------------------------------------
 
 USAGE_DAYS = env.number("STUDIO_USAGE_DAYS", 60, least=1, most=3650)
+AUDIT_DAYS = env.number("STUDIO_AUDIT_DAYS", 0, least=0, most=36500)  # 0: kept for ever
 CHECKPOINT_STORE = Path(env.text("STUDIO_STORE", str(BASE_DIR / "studio" / "hub" / "shipped")))
 
 # ----- logs: one JSON line per event, never local variables (they may hold a key) --------------------------

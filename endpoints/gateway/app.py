@@ -63,7 +63,9 @@ class Gateway:
         )
         self.bank = Bank(broker, self.id, lenient=settings.lenient_limits)
         self.estimates = Estimates()
-        self.front = Front(settings.web_socket, self.running) if settings.web_socket else None
+        self.front = (
+            Front(settings.web_socket, self.running, settings.proxies) if settings.web_socket else None
+        )
         self._watch_gauges()
 
     @classmethod

@@ -4,7 +4,7 @@ Bodies are passed on as they come, both ways, so that uploads need no memory and
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import aiohttp
 import orjson
@@ -15,6 +15,7 @@ from yarl import URL
 from endpoints.gateway.answering import Running
 from endpoints.gateway.client import Client, ClientGone, Header, lines
 from endpoints.gateway.errors import Refused
+from studio import addresses
 
 log = structlog.get_logger()
 
@@ -41,8 +42,10 @@ h1{{font-size:1.25rem}}@media(prefers-color-scheme:dark){{body{{background:#181a
 
 
 class Front:
-    def __init__(self, socket_path: str, running: Running) -> None:
+    def __init__(self, socket_path: str, running: Running, proxies: Sequence[addresses.Network] = ()) -> None:
+        """`proxies`: whose word of the client is passed on."""
         self._running = running
+        self._proxies = proxies
         # A fresh connection for each request costs little here, and never meets one that web just closed.
         connector = aiohttp.UnixConnector(socket_path, force_close=True, limit=0)
         self._session = aiohttp.ClientSession(
@@ -90,7 +93,7 @@ class Front:
         return await self._session.request(
             client.method,
             URL("http://web" + target.decode("latin-1"), encoded=True),
-            headers=_request_headers(client),
+            headers=_request_headers(client, self._proxies),
             data=upload.parts() if has_body else None,
             allow_redirects=False,
         )
@@ -130,7 +133,7 @@ async def _relay(response: aiohttp.ClientResponse, client: Client) -> None:
     client.end()
 
 
-def _request_headers(client: Client) -> CIMultiDict[str]:
+def _request_headers(client: Client, proxies: Sequence[addresses.Network]) -> CIMultiDict[str]:
     # `Expect` was answered by our own server when the body was first read.
     dropped = _dropped(client.headers) | FORWARDED | {b"expect"}
     kept = CIMultiDict(
@@ -138,10 +141,19 @@ def _request_headers(client: Client) -> CIMultiDict[str]:
         for name, value in client.headers
         if name not in dropped
     )
-    kept["X-Forwarded-For"] = client.address or "unknown"
-    kept["X-Forwarded-Proto"] = "http"
+    peer = client.address or ""
+    believed = bool(peer) and addresses.is_trusted(peer, proxies)
+    forwarded = _said(client, b"x-forwarded-for") if believed else ""
+    kept["X-Forwarded-For"] = addresses.source(peer, forwarded, proxies) or "unknown"
+    encrypted = believed and _said(client, b"x-forwarded-proto").lower() == "https"
+    kept["X-Forwarded-Proto"] = "https" if encrypted else "http"
     kept["X-Forwarded-Host"] = kept.get("Host", "")
     return kept
+
+
+def _said(client: Client, header: bytes) -> str:
+    """Every line of it, in their order."""
+    return b",".join(value for name, value in client.headers if name == header).decode("latin-1")
 
 
 def _dropped(headers: Iterable[Header]) -> set[bytes]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from endpoints.gateway.follower import Seals
-from studio import env, seal
+from studio import addresses, env, seal
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -15,6 +15,7 @@ class Settings:
     peppers: list[bytes]
     seals: Seals
     web_socket: str = ""  # without it, other paths than predictions are not served
+    proxies: tuple[addresses.Network, ...] = ()  # trusted to say who their client is
     body_limit: int = 32 * 2**20  # bytes
     queue_limit: int = 1000  # requests of one endpoint that wait for a free instance
     spool: Path | None = None  # where usage lies until control has it; None: in memory only
@@ -34,6 +35,7 @@ def from_environment() -> Settings:
         peppers=_ring("key_pepper"),
         seals=Seals(_ring("routes_seal"), _ring("routes_verify")),
         web_socket=env.text("STUDIO_WEB_SOCKET"),
+        proxies=tuple(addresses.trusted_proxies()),
         body_limit=env.number("STUDIO_BODY_LIMIT_MB", 32, least=1, most=4096) * 2**20,
         queue_limit=env.number("STUDIO_GATEWAY_QUEUE", 1000, least=0, most=1_000_000),
         spool=Path(env.text("STUDIO_GATEWAY_SPOOL") or env.data_dir() / "gateway").expanduser(),

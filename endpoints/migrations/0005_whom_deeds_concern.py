@@ -21,6 +21,8 @@ class Migration(migrations.Migration):
         ('endpoints', '0004_newest'),
     ]
 
+    run_before = [('audit', '0003_append_only')]  # after which no row is changed any more
+
     operations = [
         migrations.RunPython(write_down_owners, migrations.RunPython.noop),
     ]

@@ -1,9 +1,14 @@
 """Writing the audit: one row per change, in the transaction of the change."""
 
-from typing import Protocol
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
-from studio.audit.models import Event
+from studio import keyring
+from studio.audit import rules
+from studio.audit.models import Event, every_way
 
 
 class Who(Protocol):
@@ -28,21 +33,36 @@ def record(
     *,
     tenant: UUID | None,
     role: str,
-    changes: dict[str, object] | None = None,
+    changes: Mapping[str, object] | None = None,
     owner: UUID | None = None,
+    open_until: datetime | None = None,
 ) -> Event:
-    """`changes`: {field: [old, new]} or plain facts; never a key's value or a token. `owner`: who hears of it."""
-    return Event.objects.create(
-        tenant_id=tenant,
-        actor_id=who.id,
-        actor_name=who.name,
-        role=role,
-        address=who.address,
-        request_id=who.request_id,
-        verb=verb,
-        thing_type=thing,
-        thing_id=thing_id,
-        thing_name=name,
-        changes=changes or {},
-        concerns=owner if owner != who.id else None,
-    )
+    """`changes`: {field: [old, new]} or plain facts; never a key's value or a token. `owner`: who hears of it.
+
+    `open_until`: until then `count_again` may add to its `times`, and it is not sealed.
+    """
+    facts: dict[str, Any] = {
+        "tenant_id": tenant,
+        "actor_id": who.id,
+        "actor_name": who.name,
+        "role": role,
+        "address": who.address,
+        "request_id": who.request_id,
+        "verb": verb,
+        "thing_type": thing,
+        "thing_id": thing_id,
+        "thing_name": name,
+        "changes": json.loads(json.dumps(changes or {})),  # as it will be read
+        "concerns": owner if owner != who.id else None,
+    }
+    mark = rules.new_mark(keyring.audit_seal(), facts)
+    return Event.objects.create(**facts, open_until=open_until, mark=mark)
+
+
+def count_again(event: Event, *, now: datetime) -> bool:
+    """It happened once more. False where the row is not open any more, or was counted by somebody else meanwhile."""
+    changes = event.changes | {"times": event.changes["times"] + 1}
+    facts = {name: getattr(event, name) for name in rules.TOLD} | {"changes": changes}
+    mark = rules.new_mark(keyring.audit_seal(), facts)
+    still = every_way().filter(pk=event.pk, position=None, open_until__gt=now, mark=event.mark)
+    return bool(still.update(changes=changes, mark=mark))

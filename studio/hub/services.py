@@ -3,12 +3,20 @@
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
+from django.db.models import Model as AnyModel
+
+from studio.audit.services import record
 from studio.errors import Invalid
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
 from studio.hub.rules import check_manifest, check_template
+from studio.tenants.rules import STUDIO
 from studio.unit import unit_of_work
+
+Row = TypeVar("Row", bound=AnyModel)
+LONGEST = 200  # characters of a value in the audit
 
 GENERATIONS = ("SN40L", "SN30", "SN20", "SN10")
 
@@ -50,14 +58,13 @@ def import_catalogue(*, store: Path, now: datetime) -> None:
         Generation.objects.get_or_create(code=code, defaults={"rank": rank})
     _import_runtimes()
     for app in catalogue["apps"]:
-        MLApp.objects.update_or_create(
-            name=app["name"],
-            defaults={
-                "description": app.get("description", ""),
-                "composite": app.get("composite", False),
-                "task": app.get("task", MLApp.Task.CHAT),
-            },
-        )
+        facts = {
+            "description": app.get("description", ""),
+            "composite": app.get("composite", False),
+            "task": app.get("task", MLApp.Task.CHAT),
+        }
+        row, changes = _put(MLApp, {"name": app["name"]}, facts)
+        _record("app", row.pk, row.name, changes)
     for model in catalogue["models"]:
         _import_model(store, model, catalogue["provider"], now)
 
@@ -71,41 +78,39 @@ def renew_catalogue(*, store: Path, now: datetime) -> None:
 def _import_runtimes() -> None:
     for name, facts in BUILT_IN.items():
         check_template(facts["argv"], facts["parallel"])
-        runtime, _ = Runtime.objects.update_or_create(name=name, defaults=facts)
+        runtime, changes = _put(Runtime, {"name": name}, facts)
         for number, (variables, notes) in BUILT_IN_VERSIONS.items():
-            RuntimeVersion.objects.update_or_create(
-                runtime=runtime, number=number, defaults={"env": variables, "notes": notes}
-            )
+            told = {"env": variables, "notes": notes}
+            _, changed = _put(RuntimeVersion, {"runtime": runtime, "number": number}, told)
+            changes |= {f"version {number}": changed} if changed else {}
+        _record("runtime", runtime.pk, runtime.name, changes)
 
 
 def _import_model(store: Path, entry: dict[str, Any], provider: str, now: datetime) -> None:
     card = store / entry["slug"] / "card.md"
-    model, _ = Model.objects.update_or_create(
-        name=entry["name"],
-        tenant=None,
-        defaults={
-            "app": MLApp.objects.get(name=entry["app"]),
-            "aliases": entry.get("aliases", []),
-            "description": entry["description"],
-            "card": card.read_text() if card.exists() else "",
-            "architecture": entry.get("architecture", ""),
-            "field_of_application": entry.get("field_of_application", "language"),
-            "publisher": provider,
-            "dataset": entry.get("dataset", {}),
-            "is_base": entry.get("base", False),
-        },
-    )
+    facts = {
+        "app": MLApp.objects.get(name=entry["app"]),
+        "aliases": entry.get("aliases", []),
+        "description": entry["description"],
+        "card": card.read_text() if card.exists() else "",
+        "architecture": entry.get("architecture", ""),
+        "field_of_application": entry.get("field_of_application", "language"),
+        "publisher": provider,
+        "dataset": entry.get("dataset", {}),
+        "is_base": entry.get("base", False),
+    }
+    model, changes = _put(Model, {"name": entry["name"], "tenant": None}, facts)
     for version in entry["versions"]:
-        _import_version(store, model, version, now)
+        if changed := _import_version(store, model, version, now):
+            changes[f"version {version['number']}"] = changed
     for rank, option in enumerate(entry.get("deploy", [])):
-        DeployOption.objects.update_or_create(
-            model=model,
-            generation_id=option["generation"],
-            defaults={"rank": rank, "rdus": option.get("rdus", 1), "params": option.get("params", [])},
-        )
+        told = {"rank": rank, "rdus": option.get("rdus", 1), "params": option.get("params", [])}
+        _, changed = _put(DeployOption, {"model": model, "generation_id": option["generation"]}, told)
+        changes |= {f"on {option['generation']}": changed} if changed else {}
+    _record("model", model.pk, model.name, changes)
 
 
-def _import_version(store: Path, model: Model, entry: dict[str, Any], now: datetime) -> None:
+def _import_version(store: Path, model: Model, entry: dict[str, Any], now: datetime) -> dict[str, object]:
     manifest = _read_json(store / entry["path"] / "manifest.json")["files"]
     check_manifest(manifest)
     facts = {
@@ -117,9 +122,35 @@ def _import_version(store: Path, model: Model, entry: dict[str, Any], now: datet
         "context_length": entry.get("context_length", 512),
         "notes": entry.get("notes", ""),
     }
-    ModelVersion.objects.update_or_create(
-        model=model, number=entry["number"], defaults=facts, create_defaults={**facts, "created_at": now}
-    )
+    return _put(ModelVersion, {"model": model, "number": entry["number"]}, facts, created_at=now)[1]
+
+
+def _put(
+    kind: type[Row], key: dict[str, Any], facts: dict[str, Any], **at_first: Any
+) -> tuple[Row, dict[str, object]]:
+    """The row of this key with these facts, and what that changed in it: field → [old, new]."""
+    row = kind._default_manager.filter(**key).first()
+    old = {name: getattr(row, name) if row else None for name in facts}
+    changed = {name: value for name, value in facts.items() if row is None or old[name] != value}
+    if row is None:
+        row = kind._default_manager.create(**key, **facts, **at_first)
+    elif changed:
+        kind._default_manager.filter(pk=row.pk).update(**changed)
+        row.refresh_from_db()
+    return row, {name: [_brief(old[name]), _brief(value)] for name, value in changed.items()}
+
+
+def _brief(value: object) -> object:
+    """As the audit keeps it: what is long is named by its beginning, as a card or a list of files."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _record(thing: str, pk: UUID, name: str, changes: dict[str, object]) -> None:
+    if changes:
+        record(STUDIO, "import", thing, pk, name, tenant=None, role="platform", changes=changes)
 
 
 def _read_json(path: Path) -> Any:

@@ -34,8 +34,7 @@ def create_project(
     project = Project.objects.create(
         tenant=tenant, owner_id=actor.id, name=name, description=description, created_at=now, updated_at=now
     )
-    role = leading_role(actor, facts)
-    record(actor, "create", "project", project.pk, name, tenant=tenant.pk, role=role)
+    _record(actor, "create", project, name, {"description": description} if description else {})
     return project
 
 
@@ -80,7 +79,8 @@ def close_project(*, actor: Actor, project: Project, endpoints: Sequence[str], n
     """Mark it deleted; its name is free. Called by `endpoints.services` only, once its endpoints are deleted."""
     require(actor, "project.delete", selectors.facts(actor, project), thing="project")
     Project.objects.filter(pk=project.pk).update(deleted_at=now, updated_at=now)
-    _record(actor, "delete", project, project.name, {"endpoints": list(endpoints)})
+    changes: dict[str, object] = {"deleted": [False, True], "endpoints": list(endpoints)}
+    _record(actor, "delete", project, project.name, changes)
 
 
 def _locked(project: Project) -> Project:

@@ -12,9 +12,11 @@ from scheduler.agent import disk
 from studio import env, seal
 from studio.supervisor.refusal import CannotStart
 
-SINGLE = ("secret_key", "key_pepper", "value_seal", "routes_seal")
+SINGLE = ("secret_key", "key_pepper", "value_seal", "routes_seal", "audit_seal")
 PAIR = ("routes_sign", "routes_verify")
 NAMES = SINGLE + PAIR
+# Data of an earlier version was made without it. Should it be lost later, `manage.py audit verify` says so.
+YOUNGER_THAN_DATA = ("audit_seal",)
 
 
 def ensure(folder: Path, *, has_data: bool) -> None:
@@ -22,9 +24,10 @@ def ensure(folder: Path, *, has_data: bool) -> None:
     missing = [
         name for name in NAMES if not env.text(f"STUDIO_{name.upper()}") and not (folder / name).exists()
     ]
-    if missing and has_data:
+    lost = [name for name in missing if name not in YOUNGER_THAN_DATA]
+    if lost and has_data:
         raise CannotStart(
-            f"The secret {missing[0]} is missing in {folder}, and the data was made with it;"
+            f"The secret {lost[0]} is missing in {folder}, and the data was made with it;"
             " put the file back, or set its variable."
         )
     try:

@@ -20,7 +20,15 @@ DRAIN_SECONDS = "4"  # a stop of the machine; a service of its own may give its 
 
 SECRETS = {
     f"STUDIO_{name}"
-    for name in ("SECRET_KEY", "KEY_PEPPER", "VALUE_SEAL", "ROUTES_SEAL", "ROUTES_SIGN", "ROUTES_VERIFY")
+    for name in (
+        "SECRET_KEY",
+        "KEY_PEPPER",
+        "VALUE_SEAL",
+        "ROUTES_SEAL",
+        "ROUTES_SIGN",
+        "ROUTES_VERIFY",
+        "AUDIT_SEAL",
+    )
 }
 OF_THE_GATEWAY = {"STUDIO_KEY_PEPPER", "STUDIO_ROUTES_SEAL", "STUDIO_ROUTES_VERIFY"}
 OF_DJANGO = {"DJANGO_SETTINGS_MODULE", "STUDIO_DATABASE_URL"}

@@ -160,8 +160,7 @@ def leading_role(actor: Actor, facts: Facts) -> str:
     if actor.id is None:
         return "platform"
     roles = roles_of(actor, facts)
-    by_strength = (*_ORDER[:-1], Role.OPERATOR, Role.STRANGER)
-    return next(str(role) for role in by_strength if role in roles)
+    return next(str(role) for role in (*_ORDER[:-1], Role.OPERATOR, Role.STRANGER) if role in roles)
 
 
 def _verdict(actor: Actor, action: str, facts: Facts) -> Verdict:

@@ -80,7 +80,7 @@ def create_user(
     user.password_is_initial = actor.id is not None
     user.save()
     join_tenant(user=user, tenant=tenant, role=role)
-    changes: dict[str, object] = {"role": ROLE_NAMES[role]}
+    changes: dict[str, object] = {"tenant": tenant.name, "role": ROLE_NAMES[role]}
     standing = leading_role(actor, facts)
     record(actor, "create", "user", user.pk, name, tenant=tenant.pk, role=standing, changes=changes)
     return user
@@ -90,9 +90,11 @@ def create_user(
 def create_first_admin(*, name: str, password: str, operator: bool, now: datetime) -> User:
     """The first OrgAdmin, made from the command line; tenant `default` comes with them."""
     organization = ensure_organization(name="Studio")
-    tenant, _ = Tenant.objects.get_or_create(
+    tenant, is_new = Tenant.objects.get_or_create(
         name="default", defaults={"organization": organization, "created_at": now}
     )
+    if is_new:
+        record(STUDIO, "create", "tenant", tenant.pk, tenant.name, tenant=tenant.pk, role="platform")
     user = create_user(actor=STUDIO, name=name, password=password, tenant=tenant, now=now)
     return set_powers(user=user, org_admin=True, operator=operator)
 
@@ -100,9 +102,9 @@ def create_first_admin(*, name: str, password: str, operator: bool, now: datetim
 @unit_of_work
 def set_powers(*, user: User, org_admin: bool, operator: bool) -> User:
     """OrgAdmin and operator, given by the platform itself (first run, command line)."""
+    changes = {"OrgAdmin": [user.is_org_admin, org_admin], "operator": [user.is_staff, operator]}
     user.is_org_admin, user.is_staff, user.is_superuser = org_admin, operator, operator
     user.save(update_fields=["is_org_admin", "is_staff", "is_superuser"])
-    changes: dict[str, object] = {"OrgAdmin": org_admin, "operator": operator}
     record(STUDIO, "powers", "user", user.pk, user.username, tenant=None, role="platform", changes=changes)
     return user
 
@@ -118,6 +120,7 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     if actor.id not in (None, user.pk):
         raise Forbidden("A platform API key is for its own user to generate.")
     value = str(uuid.uuid4())
+    had = PlatformKey.objects.filter(user=user).values_list("prefix", flat=True).first()
     PlatformKey.objects.update_or_create(
         user=user,
         defaults={
@@ -128,7 +131,8 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
         },
     )
     role = leading_role(actor, facts)
-    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role=role)
+    changes = {"prefix": [had, value[:8]]}
+    record(actor, "platform key", "user", user.pk, user.username, tenant=None, role=role, changes=changes)
     return seal.Secret(value)
 
 

@@ -51,7 +51,6 @@ def windows(site) -> dict[str, str]:
     owen = site.world.actor("owen")
     facts = selectors.facts(owen, endpoint)
     add_key(actor=owen, endpoint=endpoint, facts=facts, description="shop", now=datetime.now(UTC))
-    Event.objects.all().delete()
     return {
         "projects": "/projects/",
         "project": f"/projects/{endpoint.project_id}/",

@@ -10,6 +10,7 @@ from django.db.models import CheckConstraint, UniqueConstraint
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
 from scheduler.models import Allocation, Control, Instance, Node, Rdu
+from studio.audit.models import Event, Ledger
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
 from studio.projects.models import Project
 from studio.tenants.models import Membership, Organization, Tenant, User
@@ -36,6 +37,17 @@ class World:
         return ApiKey.objects.create(
             endpoint=self.endpoint, owner=self.owen, digest=digest, prefix="12345678", **facts
         )
+
+    def add_event(self, **facts) -> Event:
+        told = {
+            "actor_name": "owen",
+            "role": "owner",
+            "verb": "edit",
+            "thing_type": "tenant",
+            "thing_name": "x",
+        }
+        ids = {"thing_id": self.tenant.pk, "tenant_id": self.tenant.pk}
+        return Event.objects.create(**told | ids | facts)
 
     def change(self, row, **facts) -> None:
         type(row).objects.filter(pk=row.pk).update(**facts)
@@ -107,6 +119,11 @@ VIOLATIONS = {
     "instance_needs_rdus": lambda w: w.change(w.instance, rdus=0),
     "instance_replaced_once": twice(World.replace_it),
     "rdu_held_once": twice(World.hold),
+    "event_sealed_has_place": lambda w: w.add_event(position=1, seal=None),
+    "event_place_once": twice(lambda w: w.add_event(position=1, seal=b"s")),
+    "event_place_once_of_platform": twice(lambda w: w.add_event(position=1, seal=b"s", tenant_id=None)),
+    "event_mark_once": twice(lambda w: w.add_event(mark=b"m")),
+    "ledger_is_one_row": lambda w: Ledger.objects.create(pk=2),
     "control_is_one_row": lambda w: Control.objects.create(pk=2),
 }
 MORE = {

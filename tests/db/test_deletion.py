@@ -44,7 +44,8 @@ def test_it_comes_back_stopped_with_its_keys_and_settings(cast, gone):
     key, facts = cast.first_key(back), selectors.facts(cast.owen, back)
     assert keys.show_key(actor=cast.owen, key=key, facts=facts, now=NOW).reveal().startswith(key.prefix)
     event = Event.objects.get(verb="restore")
-    assert (event.actor_name, event.thing_id, event.changes) == ("owen", back.pk, {})
+    assert (event.actor_name, event.thing_id) == ("owen", back.pk)
+    assert event.changes == {"desired": ["deleted", "stopped"]}
     services.restart_endpoint(actor=cast.owen, endpoint=back, now=NOW)
     assert Instance.objects.filter(endpoint=back, state="awaiting").count() == 2
 
@@ -68,7 +69,7 @@ def test_a_taken_name_is_refused_with_the_remedy(cast, gone):
     assert refusal.value.fields == {"endpoint_name": "This name is taken."}
     assert refusal.value.sentence.endswith("; restore it under another name.")
     assert restore(cast, gone, name="hello 2").name == "hello 2"
-    assert Event.objects.get(verb="restore").changes == {"name": ["hello", "hello 2"]}
+    assert Event.objects.get(verb="restore").changes["name"] == ["hello", "hello 2"]
 
 
 def test_it_is_restored_once(cast, gone):
@@ -153,7 +154,7 @@ def test_a_project_takes_its_endpoints_along(cast):
     assert [each.pk for each in gone] == [hello.pk]
     assert not Instance.objects.exclude(state="stopped").exists()
     event = Event.objects.get(verb="delete", thing_type="project")
-    assert (event.thing_name, event.changes) == ("demo", {"endpoints": ["hello"]})
+    assert (event.thing_name, event.changes) == ("demo", {"deleted": [False, True], "endpoints": ["hello"]})
     for endpoint in (hello, words):
         with pytest.raises(Conflict, match="Project demo is deleted"):
             restore(cast, Endpoint.objects.select_related("project").get(pk=endpoint.pk))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import aiohttp
@@ -83,6 +84,18 @@ class Web:
 
 
 @pytest.fixture
+async def behind_a_proxy(control, broker, tmp_path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """A front that trusts whoever speaks from this machine, and one more network."""
+    site = Web(tmp_path / "web.sock")
+    await site.start()
+    proxies = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"))
+    settings = settings_for(control, broker.url, web_socket=str(site.socket), proxies=proxies)
+    async with serving(settings), aiohttp.ClientSession() as http:
+        yield f"http://127.0.0.1:{settings.port}", http
+    await site.stop()
+
+
+@pytest.fixture
 async def behind(control, broker, tmp_path) -> AsyncIterator[tuple[Web, str, aiohttp.ClientSession]]:
     site = Web(tmp_path / "web.sock")
     await site.start()
@@ -124,6 +137,14 @@ async def test_the_front_says_itself_who_asks(behind):
     assert headers["x-forwarded-host"] == headers["host"] == url.removeprefix("http://")
     assert headers["cookie"] == "s=1"
     assert not {"forwarded", "x-hop", "content-type"} & headers.keys()
+
+
+async def test_a_trusted_proxy_is_believed_and_what_the_client_claimed_before_it_is_not(behind_a_proxy):
+    url, http = behind_a_proxy
+    said = {"X-Forwarded-For": "6.6.6.6, 192.0.2.7, 10.1.1.1", "X-Forwarded-Proto": "https"}
+    async with http.get(f"{url}/x", headers=said) as response:
+        headers = (await response.json())["headers"]
+    assert (headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("192.0.2.7", "https")
 
 
 async def test_server_sent_events_are_not_buffered(behind):

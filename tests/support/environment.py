@@ -32,7 +32,7 @@ def _enter() -> str | None:
 
 def _fresh_secrets() -> dict[str, str]:
     sign, verify = seal.new_signing_pair()
-    rings = {name: seal.new_key() for name in ("KEY_PEPPER", "VALUE_SEAL", "ROUTES_SEAL")}
+    rings = {name: seal.new_key() for name in ("KEY_PEPPER", "VALUE_SEAL", "ROUTES_SEAL", "AUDIT_SEAL")}
     values = {"SECRET_KEY": secrets.token_hex(32), "ROUTES_SIGN": sign, "ROUTES_VERIFY": verify, **rings}
     return {f"STUDIO_{name}": value for name, value in values.items()}
 

@@ -88,6 +88,7 @@ def test_secrets_are_made_once_for_the_owner_only(folder):
         "key_pepper",
         "value_seal",
         "routes_seal",
+        "audit_seal",
         "routes_sign",
         "routes_verify",
     }

@@ -83,7 +83,6 @@ def test_nobody_hears_of_endpoints_that_are_not_theirs(person, world, endpoint, 
 
 
 def test_who_only_looked_at_a_key_is_no_news(owen, world, endpoint):
-    Event.objects.all().delete()
     Event.objects.create(
         actor_name="tina",
         role="tenant_admin",

@@ -1,0 +1,80 @@
+"""The audit from the command line: whether it still stands as it was written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler.agent import disk
+from studio.audit import sealing
+from studio.tenants.models import Tenant
+
+MOST_SAID = 1000  # findings; whoever changed more has changed everything
+
+
+class Command(BaseCommand):
+    help = "Look whether the audit stands as it was written."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        deeds = parser.add_subparsers(dest="deed", required=True)
+        verify = deeds.add_parser(
+            "verify", help="find changed, missing, inserted and moved rows; exit code 1 where there are any"
+        )
+        verify.add_argument("--tenant", help="the chain of this tenant only (name or id)")
+        verify.add_argument(
+            "--heads",
+            type=Path,
+            help="a file, best on another machine's disk, with the ends of the chains: they are compared with it, and"
+            " it is written anew where all is well. It shows also that nobody put back an older state of the database",
+        )
+
+    def handle(self, *args: Any, deed: str, **options: Any) -> None:
+        self._verify(options["tenant"], options["heads"])
+
+    def _verify(self, tenant: str | None, heads: Path | None) -> None:
+        names = {row.pk.hex: row.name for row in Tenant.objects.all()}
+        seen = sealing.Verified()
+        count = 0
+        for finding in self._findings(tenant, heads, names, seen):
+            count += 1
+            if count > MOST_SAID:
+                self.stdout.write("... and more.")
+                break
+            whose = names.get(finding.chain, finding.chain) or "the platform"
+            self.stdout.write(f"{whose}: {finding.what}.")
+        looked = f"{seen.rows} sealed rows in {seen.chains} chains, {seen.unsealed} not sealed yet"
+        if count:
+            raise CommandError(
+                f"The audit does not stand as it was written. Looked at {looked}.", returncode=1
+            )
+        if heads:
+            disk.write(str(heads), json.dumps(sealing.heads(), indent=2).encode() + b"\n")
+        self.stdout.write(f"The audit stands as it was written: {looked}.")
+
+    def _findings(
+        self, tenant: str | None, heads: Path | None, names: dict[str, str], seen: sealing.Verified
+    ) -> Any:
+        if heads and heads.exists():
+            yield from sealing.compare(_read(heads))
+        yield from sealing.verify(chain=_chain(tenant, names), seen=seen)
+
+
+def _chain(tenant: str | None, names: dict[str, str]) -> str | None:
+    if tenant is None:
+        return None
+    wanted = tenant.replace("-", "").lower()
+    for chain, name in names.items():
+        if wanted == chain or tenant.lower() == name.lower():
+            return chain
+    raise CommandError(f"There is no tenant {tenant!r}.")
+
+
+def _read(heads: Path) -> dict[str, tuple[int, str]]:
+    try:
+        return {
+            str(name): (int(place), str(seal))
+            for name, (place, seal) in json.loads(heads.read_text()).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CommandError(f"{heads} cannot be read: {error}") from None
