@@ -2,11 +2,11 @@
 
 from django.contrib import admin
 
-from endpoints.usage.models import UsageDay, UsageGateway, UsageHalfHour, UsageMinute
+from endpoints.usage.models import UsageDay, UsageGateway, UsageHalfHour, UsageMinute, UsageTwoHours
 from studio.desk.shown import Shown, linked
 
 
-@admin.register(UsageMinute, UsageHalfHour, UsageDay)
+@admin.register(UsageMinute, UsageHalfHour, UsageTwoHours, UsageDay)
 class UsageAdmin(Shown):
     list_display = [
         "start",

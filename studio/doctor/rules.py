@@ -17,6 +17,8 @@ ANSWERING: Final = (NodeState.READY, NodeState.CORDONED, NodeState.DRAINING)
 # Sweep → seconds between two, as `studio.beat` asks for them.
 SWEEPS: Final[Mapping[str, float]] = {
     "watch": 3.0,
+    "seal audit": 10.0,
+    "forget audit": 600.0,
     "settle": 10.0,
     "forget deleted": 600.0,
     "forget usage": 600.0,

@@ -58,7 +58,8 @@ def test_a_page_of_endpoints_costs_the_same_queries_however_many(cast, django_as
     for _ in range(3):
         endpoint = cast.endpoint(instances=3)
         endpoint.rows.update(state="ready", node=node, port=9001)
-    with django_assert_num_queries(3):  # endpoints; instances with their nodes; allocations
+    # what is shared with owen, once; endpoints; instances with their nodes; allocations
+    with django_assert_num_queries(4):
         first = selectors.views(selectors.visible(owen)[:1], whole=True)
     with django_assert_num_queries(3):
         whole = selectors.views(selectors.visible(owen), whole=True)

@@ -14,21 +14,28 @@ from django.urls import reverse
 
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
-from endpoints.usage.models import UsageDay, UsageGateway, UsageHalfHour, UsageMinute
+from endpoints.usage.models import UsageDay, UsageGateway, UsageHalfHour, UsageMinute, UsageTwoHours
 from scheduler.models import Allocation, Control, Instance, Node, Rdu, Sweep
 from studio import keyring
 from studio.audit.models import Event
 from studio.desk.shown import Shown, list_of, page_of
 from studio.projects.models import Project
 from studio.repeats.models import Answered
+from studio.sharing.rules import Wish
+from studio.sharing.services import share
 from studio.tenants.models import PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO
 from studio.tenants.services import new_platform_key
 from tests.doors.test_operators import signed_in
-from tests.support.cast import Cast
+from tests.support.cast import Cast, make_model
 
 # Models of ours that have no page, each with the reason.
-ABSENT: dict[str, str] = {}
+ABSENT = {
+    "accounts.Session": "People see and end their own; whoever is deactivated has none any more.",
+    "accounts.Tries": "Digests and counts, which tell an operator nothing.",
+    "audit.Chain": "The end of a chain; `manage.py audit verify` reads it.",
+    "audit.Ledger": "The seal over all chains; likewise.",
+}
 OURS = ("studio", "endpoints", "apikeys", "scheduler")
 DESK: dict[type[Any], Shown] = {
     model: page for model, page in admin.site._registry.items() if isinstance(page, Shown)
@@ -69,11 +76,17 @@ def rows(cast: Cast) -> dict[type[Any], Any]:
     new_platform_key(actor=STUDIO, user=cast.users["owen"], now=NOW)
     UsageGateway.objects.create(id="gateway-1", seen_at=NOW)
     key = cast.first_key(endpoint)
-    for table in (UsageMinute, UsageHalfHour, UsageDay):
+    for table in (UsageMinute, UsageHalfHour, UsageTwoHours, UsageDay):
         table.objects.create(endpoint=endpoint, key=key, start=NOW)
     Answered.objects.create(
         user=cast.users["owen"], key="mine", fingerprint=b"f", sealed=b"a sealed answer", created_at=NOW
     )
+    own = make_model(
+        cast.help.app, "Mine", versions=1, owner=cast.users["owen"], tenant=cast.tenants["default"]
+    )
+    for thing in (cast.project, endpoint, own):
+        wishes = [Wish("user", "oskar", "viewer"), Wish("tenant", "research", "editor")]
+        share(actor=cast.olga, thing=thing, shared_with=wishes)
     return {model: model._default_manager.first() for model in DESK}
 
 

@@ -116,7 +116,6 @@ LOOKS = {
 WITHIN = {
     "mint_first_key": "create_endpoint does it",
     "close_project": "delete_project does it",
-    "end_all": "deactivate_user does it",
     "check_wishes": "share does it; the window asks for it before",
     "change_password": "typed in the pages only, where nobody looks on and nothing is logged",
 }

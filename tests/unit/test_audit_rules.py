@@ -26,6 +26,7 @@ FACTS: dict[str, Any] = {
     "thing_id": UUID(int=2),
     "thing_name": "hello",
     "changes": {"name": ["a", "b"], "temperature": [1, 0.5]},
+    "concerns": UUID(int=4),
     "open_until": None,
     "position": 3,
 }

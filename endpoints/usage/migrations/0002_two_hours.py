@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('apikeys', '0004_limits'),
-        ('endpoints', '0005_whom_deeds_concern'),
+        ('endpoints', '0004_newest'),
         ('usage', '0001_initial'),
     ]
 

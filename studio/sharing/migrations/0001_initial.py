@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('endpoints', '0006_share_roles'),
+        ('endpoints', '0005_share_roles'),
         ('hub', '0004_share_roles'),
         ('projects', '0003_share_roles'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -14,6 +14,7 @@ from endpoints import selectors
 from endpoints.models import Endpoint
 from endpoints.services import Spec, create_endpoint, delete_endpoint
 from scheduler.models import Instance
+from studio.accounts.models import Session
 from studio.hub.models import MLApp, Model, ModelVersion
 from studio.projects.models import Project
 from studio.projects.services import create_project
@@ -57,6 +58,8 @@ def siege(db: None, settings: Any) -> Siege:
     assert world.project
     rows.put("siege", lambda: _make(world))
     owen, oskar = world.user("owen"), world.user("oskar")
+    for each in (owen, oskar):
+        Client().force_login(each, backend=BACKEND)
     return Siege(
         world, _things_of(owen) | {"node": "sn40l-1", "object_id": _endpoint_of(owen)}, _things_of(oskar)
     )
@@ -125,6 +128,7 @@ def _things_of(person: User) -> dict[str, str]:
         "username": person.username,
         "app": str(MLApp.objects.get(name="Tiny Chat").pk),
         "node": "sn40l-1",
+        "session": str(Session.objects.get(user=person).id),
     }
 
 

@@ -174,6 +174,7 @@ class _Forms(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._select, self._area = "", ""
+        self._is_chosen = self._required = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
@@ -183,9 +184,11 @@ class _Forms(HTMLParser):
             return
         fields, name = self.forms[-1].fields, found.get("name", "")
         if tag == "select":
-            self._select = name
-        elif tag == "option" and self._select and ("selected" in found or not fields.get(self._select)):
-            fields[self._select] = found.get("value", "")
+            self._select, self._is_chosen, self._required = name, False, "required" in found
+        elif tag == "option" and self._select:
+            if "selected" in found or not (self._is_chosen or fields.get(self._select)):
+                fields[self._select] = found.get("value", "")
+                self._is_chosen = "selected" in found and not (self._required and not found.get("value"))
         elif tag == "textarea":
             self._area, fields[name] = name, ""
         elif tag == "input" and name and (found.get("type") != "checkbox" or "checked" in found):

@@ -31,7 +31,7 @@ print(json.dumps([s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SE
 
 def signed_in(person, name="owen", agent=FIREFOX, address="192.0.2.1"):
     someone = person()
-    someone.client.defaults |= {"HTTP_USER_AGENT": agent, "HTTP_X_FORWARDED_FOR": address}
+    someone.client.defaults |= {"HTTP_USER_AGENT": agent, "REMOTE_ADDR": address}
     assert someone.post("sign-in", username=name, password=PASSWORD).location == "/"
     return someone
 

@@ -160,7 +160,7 @@ def test_a_new_user_signs_in(olga, person, world):
     assert roles_of("nina") == {"research": "tenant_admin"}
     nobody = person()
     nobody.post("sign-in", username="nina", password="correct-horse-battery")
-    assert "research" in nobody.get("dashboard").text
+    assert nobody.get("dashboard").location == reverse("password"), "first a password of their own"
 
 
 def test_roles_are_changed_in_one_box(olga, world):

@@ -28,6 +28,10 @@ PLACES = {
     "node-cordon": ("node",),
     "node-uncordon": ("node",),
     "node-remove": ("node",),
+    "tenant-new": (),
+    "tenant-edit": ("tenant",),
+    "user-new": (),
+    "user-edit": ("user",),
     "switch-tenant": (),
     "password": (),
     "sessions-end": (),
@@ -49,6 +53,8 @@ def addresses(world) -> dict[str, str]:
         "endpoint": endpoint.pk,
         "key": ApiKey.objects.get(is_first=True).pk,
         "node": "sn30-1",
+        "tenant": endpoint.project.tenant_id,
+        "user": endpoint.owner_id,
     }
     return {door: reverse(door, args=[things[name] for name in names]) for door, names in PLACES.items()}
 

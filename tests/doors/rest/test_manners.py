@@ -229,44 +229,8 @@ def test_a_cursor_that_no_list_gave(rest: Rest, cursor: str) -> None:
 def test_the_openapi_document_and_its_page(rest: Rest) -> None:
     document = rest.nobody.get("/api/openapi.json")
     assert document.status == 200
-    assert set(document.json["paths"]) == {
-        "/api/tenants",
-        "/api/tenant",
-        "/api/tenants/{tenant}",
-        "/api/apps",
-        "/api/apps/{app}",
-        "/api/models",
-        "/api/models/{model}",
-        "/api/projects",
-        "/api/projects/{project}",
-        "/api/endpoints",
-        "/api/endpoints/{endpoint}",
-        "/api/endpoints/{endpoint}/plan",
-        "/api/endpoints/{endpoint}/instances",
-        "/api/endpoints/{endpoint}/events",
-        "/api/endpoints/{endpoint}/watch",
-        "/api/events",
-        "/api/endpoints/{endpoint}/stop",
-        "/api/endpoints/{endpoint}/restart",
-        "/api/endpoints/{endpoint}/restore",
-        "/api/endpoints/{endpoint}/usage",
-        "/api/endpoints/{endpoint}/apikeys",
-        "/api/endpoints/{endpoint}/apikeys/{apikey}",
-        "/api/endpoints/{endpoint}/apikeys/{apikey}/revoke",
-        "/api/plan",
-        "/api/nodes",
-        "/api/nodes/{node}/cordon",
-        "/api/nodes/{node}/uncordon",
-        "/api/nodes/{node}/drain",
-        "/api/nodes/{node}/undrain",
-        "/api/nodes/{node}/remove",
-        "/api/tenants/{tenant}/archive",
-        "/api/tenants/{tenant}/unarchive",
-        "/api/users",
-        "/api/users/{user}",
-        "/api/users/{user}/deactivate",
-        "/api/users/{user}/reactivate",
-    }
+    # That every verb is in it, tests/doors/test_three_doors.py holds.
+    assert {"/api/tenants", "/api/endpoints/{endpoint}"} <= set(document.json["paths"])
     page = Client().get("/api/docs").content.decode()
     assert "/api/openapi.json" in page
     assert "https://" not in page

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('endpoints', '0005_whom_deeds_concern'),
+        ('endpoints', '0004_newest'),
     ]
 
     operations = [
