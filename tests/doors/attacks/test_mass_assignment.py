@@ -129,7 +129,10 @@ def forms(siege: Siege, browser: Client) -> Iterator[tuple[str, walk.Form]]:
 
 
 def assert_untouched(before: Any, after: Any, siege: Siege, meant: str = "") -> None:
-    """But the field that is `meant`. Nothing belongs to oskar or his tenant that did not, no date is long ago, no poison stands anywhere."""
+    """Nothing belongs to oskar or his tenant that did not, no date is long ago, no poison stands anywhere.
+
+    `meant`: the one flag that the form is there to change.
+    """
     for kind, table in after.items():
         for pk, row in table.items():
             was, said = before.get(kind, {}).get(pk), f"{pk} {row}"
