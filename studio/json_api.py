@@ -345,9 +345,7 @@ def page(
     return found[:limit], base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def _nearest(
-    rows: QuerySet[Row], only: Callable[[QuerySet[Row]], QuerySet[Row]], most: int
-) -> list[Row]:
+def _nearest(rows: QuerySet[Row], only: Callable[[QuerySet[Row]], QuerySet[Row]], most: int) -> list[Row]:
     """Those of the next rows that pass, as far as it is looked ahead."""
     ahead: list[Any] = list(rows.values_list("pk", flat=True)[:AHEAD])
     return list(only(rows.filter(pk__in=ahead))[:most])
