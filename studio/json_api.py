@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 PAGE = 100
 MOST = 1000
+AHEAD = 2000  # rows that a dear filter is tried on first
 Row = TypeVar("Row", bound=Model)
 View = Callable[..., HttpResponseBase]
 
@@ -318,22 +319,36 @@ def _in_our_shape(view: View) -> View:
 # ----- lists ----------------------------------------------------------------------------------------------
 
 
-def page(rows: QuerySet[Row], cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
+def page(
+    rows: QuerySet[Row],
+    cursor: str | None,
+    limit: int,
+    only: Callable[[QuerySet[Row]], QuerySet[Row]] | None = None,
+) -> tuple[list[Row], str | None]:
     """(rows after the cursor, cursor of the next page or None), in the order of `rows`.
 
-    The order must end with a unique column. What is added or removed meanwhile shifts nothing.
+    The order must end with a unique column. What is added or removed meanwhile shifts nothing. `only`: a filter that
+    is dear to ask of all rows; the nearest are asked first, which as a rule are enough.
     """
     if not 1 <= limit <= MOST:
         raise invalid_field("limit", f"limit must be from 1 to {MOST}, not {limit}.")
     columns = [str(column) for column in rows.query.order_by]
     if cursor:
         rows = rows.filter(_after(rows.model, columns, cursor))
-    found = list(rows[: limit + 1])
+    found = _nearest(rows, only, limit + 1) if only else []
+    if len(found) <= limit:
+        found = list((only(rows) if only else rows)[: limit + 1])
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]
     values = [str(getattr(last, column.lstrip("-"))) for column in columns]
     return found[:limit], base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _nearest(rows: QuerySet[Row], only: Callable[[QuerySet[Row]], QuerySet[Row]], most: int) -> list[Row]:
+    """Those of the next rows that pass, as far as it is looked ahead."""
+    ahead: list[Any] = list(rows.values_list("pk", flat=True)[:AHEAD])
+    return list(only(rows.filter(pk__in=ahead))[:most])
 
 
 def _after(model: type[Model], columns: Sequence[str], cursor: str) -> Q:

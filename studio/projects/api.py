@@ -21,7 +21,7 @@ class NewProject(Body):
     description: str = ""
 
 
-class Changes(Body):
+class ProjectChanges(Body):
     """What is to change; what is absent stays."""
 
     name: str | None = None
@@ -86,7 +86,7 @@ def project_info(request: ApiRequest, project: str) -> dict[str, Any]:
 
 
 @router.patch("/projects/{project}", response=changes(ProjectOut), summary="Change a project")
-def update_project(request: ApiRequest, project: str, body: Changes) -> dict[str, Any]:
+def update_project(request: ApiRequest, project: str, body: ProjectChanges) -> dict[str, Any]:
     changed = services.edit_project(
         actor=request.auth,
         project=selectors.named(request.auth, project),

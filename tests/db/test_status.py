@@ -44,12 +44,13 @@ class StatusAgrees(TestCase):
                     endpoint, ordinal=ordinal, state=state, config_version=config, reason=reason,
                     node=node if there else None,
                 )  # fmt: skip
-        found = list(statuses.with_status(Endpoint.objects.all()))
-        counted = statuses.tallies(found)
-        for endpoint in found:
-            assert endpoint.status_word == rules.status(counted[endpoint.pk])
+        counted = statuses.tallies(list(Endpoint.objects.all()))
+        words = {pk: rules.status(tally) for pk, tally in counted.items()}
+        for word in {word for word, _ in rules.STATUSES}:
+            having = statuses.having(Endpoint.objects.all(), word).values_list("pk", flat=True)
+            assert sorted(having) == sorted(pk for pk, said in words.items() if said == word)
         answering = selectors.answering(cast.olga).values_list("pk", flat=True)
-        live = {each.pk for each in found if each.status_word in (rules.LIVE, rules.UPDATING)}
+        live = {pk for pk, said in words.items() if said in (rules.LIVE, rules.UPDATING)}
         assert set(answering) == live
 
 

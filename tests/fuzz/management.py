@@ -1,7 +1,9 @@
 """schemathesis over the description of the management API, with the platform key of each role, on PostgreSQL.
 
 No 500, no answer that is not described, and nothing of another tenant. What ends something comes in a second pass, or
-there would be nothing left to ask for; the stream of a watch has tests of its own.
+there would be nothing left to ask for. The stream of a watch is left out: an answer is judged once it is complete, and
+this one goes on for a minute, so that the examples of all roles would take hours. `tests/doors/rest/test_watching.py`
+has its refusals and what it says.
 """
 
 import json

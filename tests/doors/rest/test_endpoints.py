@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
 from scheduler.models import Instance, Node
+from studio import json_api
 from studio.audit.models import Event
 from studio.projects.models import Project
 from tests.doors.rest.conftest import Answer, Rest, error_of
@@ -276,6 +277,22 @@ def test_list_pages_by_date(rest: Rest, hello: dict[str, Any]) -> None:
     second = rest.owen.get("/api/endpoints", limit=1, cursor=first["next"]).json
     assert [each["name"] for each in first["endpoints"] + second["endpoints"]] == ["second", "hello"]
     assert second["next"] is None
+
+
+def test_pages_of_a_status_go_on_beyond_what_is_looked_at_first(
+    rest: Rest, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_api, "AHEAD", 2)
+    for name, instances in (("b", 0), ("c", 0), ("d", 1), ("e", 1), ("f", 0)):
+        rest.owen.post("/api/endpoints", {**WISH, "endpoint_name": name, "instances": instances})
+    found, cursor = [], None
+    for _ in range(3):
+        page = rest.owen.get(
+            "/api/endpoints", status="Stopped", limit=1, **({"cursor": cursor} if cursor else {})
+        ).json
+        found += [each["name"] for each in page["endpoints"]]
+        cursor = page["next"]
+    assert (found, cursor) == (["f", "c", "b"], None)
 
 
 def test_a_longer_list_asks_the_database_no_more(

@@ -1,6 +1,7 @@
 """What holds for every address of the management API: who asks, bodies, errors, lists, the document."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
@@ -8,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 from django.conf import settings
 from django.test import Client
+from ninja import Schema
 from pydantic import ValidationError
 
 from studio import json_api
@@ -234,6 +236,48 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
     page = Client().get("/api/docs").content.decode()
     assert "/api/openapi.json" in page
     assert "https://" not in page
+
+
+def test_every_field_and_parameter_is_described_and_every_operation_says_why_it_is_refused(
+    rest: Rest,
+) -> None:
+    document = rest.nobody.get("/api/openapi.json").json
+    lacking = [
+        f"{shape}.{field}"
+        for shape, schema in document["components"]["schemas"].items()
+        for field, told in schema.get("properties", {}).items()
+        if not told.get("description")
+    ]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            lacking += [where] if not operation.get("summary") else []
+            lacking += [
+                f"{where} {each['name']}" for each in operation.get("parameters", []) if not described(each)
+            ]
+            refusals = {status: told for status, told in operation["responses"].items() if status != "200"}
+            lacking += [where] if not {"400", "401", "403", "404"} <= refusals.keys() else []
+            lacking += [
+                f"{where} {status}"
+                for status, told in refusals.items()
+                if "example" not in told["content"]["application/json"]
+            ]
+    assert lacking == [], "say it there or in studio/json_docs.py"
+
+
+def described(parameter: dict[str, Any]) -> bool:
+    return bool(parameter.get("description") or parameter["schema"].get("description"))
+
+
+def test_no_two_shapes_have_one_name_for_the_document_would_show_one_of_them() -> None:
+    def below(kind: type[Schema]) -> list[type[Schema]]:
+        return [kind, *(each for child in kind.__subclasses__() for each in below(child))]
+
+    ours = {
+        each for each in below(Schema) if each.__module__.endswith((".api", ".shapes", ".watching", "docs"))
+    }
+    names = Counter(each.__name__ for each in ours)
+    assert {name for name, many in names.items() if many > 1} == set()
 
 
 @pytest.mark.parametrize("change", [{"name": 1}, {"more": "x"}, {"instances": "1"}, {"time_updated": None}])
