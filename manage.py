@@ -4,6 +4,8 @@
 import os
 import sys
 
+from studio.env import BadSetting
+
 
 def main() -> None:
     if sys.argv[1:] == ["up"]:
@@ -18,7 +20,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415  settings first
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except BadSetting as refusal:
+        if sys.argv[1:2] != ["doctor"]:
+            raise
+        print(refusal, file=sys.stderr)
+        sys.exit(2)  # its word for "could not look"
 
 
 if __name__ == "__main__":

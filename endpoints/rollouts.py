@@ -29,12 +29,7 @@ log = structlog.get_logger()
 def converge(endpoint_id: UUID, *, now: datetime) -> Step:
     """Take the endpoint's next step, if there is one."""
     endpoint = Endpoint.objects.select_for_update().get(pk=endpoint_id)
-    step = next_step(
-        desired=endpoint.desired,
-        wanted=endpoint.instances,
-        config=endpoint.config_version,
-        parts=_parts(endpoint, _present(endpoint)),
-    )
+    step = due(endpoint)
     if step.ends:
         end_instances([UUID(each) for each in step.ends], now=now)
     _open(endpoint, step, now)
@@ -50,6 +45,16 @@ def begin(endpoint: Endpoint, *, now: datetime) -> None:
     )
     _open(endpoint, step, now)
     routing.announce([endpoint.pk])
+
+
+def due(endpoint: Endpoint) -> Step:
+    """The step that `converge` would take now."""
+    return next_step(
+        desired=endpoint.desired,
+        wanted=endpoint.instances,
+        config=endpoint.config_version,
+        parts=_parts(endpoint, _present(endpoint)),
+    )
 
 
 def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecast:

@@ -183,11 +183,8 @@ def _take_safely(node: Node, body: bytes) -> bool:
 
 def take_report(node: Node, body: bytes) -> bool:
     """Read one report and write its effects. False when it says nothing new, or nothing we believe."""
-    try:
-        plain = seal.unseal([_wire_key(node)], body, wire.wish_purpose(node.name))
-        report = wire.decode_report(plain)
-    except (seal.Unsealable, msgspec.DecodeError) as error:
-        log.warning("report not readable", node=node.name, error=type(error).__name__)
+    report = read_report(node, body)
+    if report is None:
         return False
     if node.agent not in ("", report.agent):
         Node.objects.filter(pk=node.pk).exclude(intruder=report.agent).update(intruder=report.agent)
@@ -199,6 +196,16 @@ def take_report(node: Node, body: bytes) -> bool:
     if report.number <= node.report_number or not _says_more(node, report):
         return False
     return _take(node.pk, report)
+
+
+def read_report(node: Node, body: bytes) -> wire.Report | None:
+    """What an agent of this node said; None when nobody could read it."""
+    try:
+        plain = seal.unseal([_wire_key(node)], body, wire.wish_purpose(node.name))
+        return wire.decode_report(plain)
+    except (seal.Unsealable, msgspec.DecodeError) as error:
+        log.warning("report not readable", node=node.name, error=type(error).__name__)
+        return None
 
 
 def _refuse(node: Node, report: wire.Report) -> None:

@@ -129,7 +129,7 @@ def _change_state(node: Node, state: str, silent: float, now: datetime) -> None:
 
 def mend(now: datetime) -> None:
     """End pauses, restart what stands still, drive nodes whose wish was not written, plan what waits."""
-    _end_pauses(now)
+    end_pauses(now)
     _restart_stuck(now)
     for name in _undriven():
         drive_node(name)
@@ -137,7 +137,7 @@ def mend(now: datetime) -> None:
         enqueue.nudge("scheduler.tasks.place", generation, queue="placement")
 
 
-def _end_pauses(now: datetime) -> None:
+def end_pauses(now: datetime) -> None:
     due = Instance.objects.filter(state=InstanceState.PLACED, retry_at__lte=now, node__isnull=False)
     if due.exists():
         _clear_pauses(now)
@@ -161,11 +161,11 @@ def _restart_stuck(now: datetime) -> None:
         since = max(row.state_since, row.node.state_since, *marks)
         start = row.runtime_version.runtime.start_seconds
         if is_stuck(row.state, since, row.progress_at, start, row.ready_at is not None, now):
-            _restart(row, now)
+            restart(row, now)
 
 
 @unit_of_work
-def _restart(row: Instance, now: datetime) -> None:
+def restart(row: Instance, now: datetime) -> None:
     """Count it as a crash; the agent ends the old attempt before it begins the new one."""
     list(Endpoint.objects.select_for_update().filter(pk=row.endpoint_id).values_list("pk"))
     list(Node.objects.select_for_update().filter(instances=row).values_list("pk"))

@@ -50,6 +50,20 @@ def lasting(first: Iterable[Finding], second: Iterable[Finding]) -> list[Finding
     return [finding for finding in second if finding.key in before]
 
 
+def as_plain(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    """For programs."""
+    return [
+        {
+            "code": each.code,
+            "subject": each.subject,
+            "sentence": each.sentence,
+            "repair": each.repairs,
+            "remedy": each.remedy,
+        }
+        for each in findings
+    ]
+
+
 # ----- instances ------------------------------------------------------------------------------------------
 
 
@@ -70,7 +84,7 @@ class Standing:
     has_reason: bool = False
     node: str = ""
     node_state: str = ""
-    node_since: datetime | None = None
+    clock_since: datetime | None = None  # its clocks stood still before
 
 
 def check_instance(row: Standing, now: datetime) -> Finding | None:
@@ -87,7 +101,7 @@ def check_instance(row: Standing, now: datetime) -> Finding | None:
         return Finding("instance-unplanned", row.id, says, evidence, "plans its generation")
     if row.node_state not in ANSWERING:
         return None  # its clocks stand still; a lost node is an operator's decision
-    since = max(row.since, row.node_since) if row.node_since else row.since
+    since = max(row.since, row.clock_since) if row.clock_since else row.since
     if not _overdue(row, since, now - GRACE):
         return None
     says = f"Instance {row.id} on {row.node} is {row.state} for {seconds} seconds, and no task moves it."
