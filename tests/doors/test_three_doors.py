@@ -62,6 +62,9 @@ VERBS = {
     "remove_node": Doors("node-remove", "POST /nodes/{node}/remove", "node remove"),
 }
 VERBS |= {
+    "rotate_key": Doors(
+        "key-rotate", "POST /endpoints/{endpoint}/apikeys/{apikey}/rotate", "endpoint rotate-apikey"
+    ),
     "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
     "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
     "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),
