@@ -8,7 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from apikeys import services
 from apikeys.models import ApiKey
-from apikeys.rules import LIMITS, MOST_LIMIT, masked, status, status_in_json
+from apikeys.rules import GRACES, LIMITS, MOST_LIMIT, masked, status, status_in_json
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from studio.json_api import PAGE, ApiRequest, Body, moment, page
@@ -57,6 +57,13 @@ class KeyChanges(Terms):
     time_updated: str = Field("", description="Refused with 409 unless it is still the present one.")
 
 
+class Rotation(Body):
+    grace: str = Field(
+        "none", description=f"For how long the old value is taken on: {', '.join(GRACES)}.", examples=["1h"]
+    )
+    time_updated: str = Field("", description="Refused with 409 unless it is still the present one.")
+
+
 class LimitsOut(Schema):
     requests_per_minute: int | None
     tokens_per_minute: int | None
@@ -77,6 +84,9 @@ class KeyOut(Schema):
     limits: LimitsOut
     expires_at: str | None
     experts: list[str]
+    time_old_value_ends: str | None = Field(
+        description="Of the First Key: until when the value before is taken."
+    )
 
 
 class Keys(Schema):
@@ -160,6 +170,32 @@ def revoke_api_key(
     return key_json(revoked, request.now)
 
 
+@router.post(
+    "/endpoints/{endpoint}/apikeys/{apikey}/rotate",
+    response=creates(KeyOut),
+    summary="Rotate the First Key",
+    openapi_extra=REPEATABLE,
+)
+@may_repeat
+def rotate_api_key(
+    request: ApiRequest, endpoint: str, apikey: str, body: Rotation, project: str | None = None
+) -> dict[str, Any]:
+    """A new value in place of the old one, for the First Key only; its limits stay. The answer has the value.
+
+    Without a grace time every gateway refuses the old value within a second.
+    """
+    key = _key(request, endpoint, apikey, project)
+    rotated, value = services.rotate_key(
+        actor=request.auth,
+        key=key,
+        facts=endpoints.facts(request.auth, key.endpoint),
+        grace=body.grace,
+        seen=body.time_updated,
+        now=request.now,
+    )
+    return key_json(rotated, request.now, value.reveal())
+
+
 def _endpoint(request: ApiRequest, endpoint: str, project: str | None) -> Endpoint:
     where = projects.named(request.auth, project) if project else None
     return endpoints.named(request.auth, endpoint, where)
@@ -212,4 +248,5 @@ def key_json(key: ApiKey, now: datetime, value: str = "") -> dict[str, Any]:
         "limits": {name: getattr(key, name) for name in LIMITS},
         "expires_at": moment(key.expires_at) if key.expires_at else None,
         "experts": key.experts,
+        "time_old_value_ends": moment(key.old_until) if key.old_until and key.old_until > now else None,
     }

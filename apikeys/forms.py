@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from apikeys.models import ApiKey
-from apikeys.rules import LIMITS
+from apikeys.rules import GRACES, LIMITS
 from studio.json_api import moment
 
 MINUTE, SECOND = "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"
@@ -81,6 +81,20 @@ class NewKeyForm(LimitsForm):
         ),
     )
     token = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)
+
+
+class RotateForm(forms.Form):
+    """The Rotate First Key box. `updated_at`: what of the key was seen; pressed twice, the button rotates once."""
+
+    grace = forms.ChoiceField(
+        label="The old value goes on working for",
+        choices=[(name, words) for name, (_, words) in GRACES.items()],
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+    updated_at = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, key: ApiKey, typed: Mapping[str, Any] | None) -> None:
+        super().__init__(typed, initial={"grace": "none", "updated_at": moment(key.updated_at)})
 
 
 def _initial(key: ApiKey) -> dict[str, Any]:

@@ -20,6 +20,8 @@ def _limit() -> models.BigIntegerField:
 class ApiKey(models.Model):
     """A key of one endpoint. Revoked is final: the row stays, its value is gone.
 
+    The First Key's value can be replaced: `old_digest` is of the one before, which is taken until `old_until`.
+
     A limit that is null is none; `experts` are the only model names the key may ask for, none for all.
     """
 
@@ -31,6 +33,8 @@ class ApiKey(models.Model):
     digest = models.BinaryField(max_length=32, unique=True)
     sealed = models.BinaryField(null=True, blank=True)
     prefix = models.CharField(max_length=8)
+    old_digest = models.BinaryField(max_length=32, null=True, blank=True, unique=True)
+    old_until = models.DateTimeField(null=True, blank=True)
     requests_per_minute = _limit()
     tokens_per_minute = _limit()
     parallel = _limit()
@@ -58,6 +62,11 @@ class ApiKey(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(revoked_at__isnull=True) | Q(sealed__isnull=True), name="revoked_key_has_no_value"
+            ),
+            models.CheckConstraint(
+                condition=Q(old_digest__isnull=True, old_until__isnull=True)
+                | Q(is_first=True, old_digest__isnull=False, old_until__isnull=False),
+                name="old_value_of_first_key_ends",
             ),
             models.CheckConstraint(
                 condition=reduce(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from studio.errors import Conflict, Invalid, invalid_field
 
@@ -21,6 +21,14 @@ LIMITS: Mapping[str, str] = {
 }
 MOST_LIMIT = 10**12
 _WHOLE = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:([ ,_])[0-9]{3})(?:\1[0-9]{3})*)")  # 10000, 10,000
+
+# For how long a replaced value is taken on: what is said for it, and in words.
+GRACES: Mapping[str, tuple[timedelta, str]] = {
+    "none": (timedelta(0), "Not at all: it stops working at once"),
+    "1h": (timedelta(hours=1), "1 hour"),
+    "1d": (timedelta(days=1), "1 day"),
+    "7d": (timedelta(days=7), "7 days"),
+}
 
 ACTIVE, EXPIRED, REVOKED = "Active", "Expired", "Revoked"
 
@@ -62,6 +70,21 @@ def check_may_revoke(*, is_first: bool, is_revoked: bool) -> None:
         raise Conflict("The First Key cannot be revoked.")
     if is_revoked:
         raise Conflict("This API key is revoked already; revoked is final.")
+
+
+def check_may_rotate(*, is_first: bool) -> None:
+    """Raises `Conflict` with the sentence."""
+    if not is_first:
+        raise Conflict(
+            "Only the First Key can be rotated; instead of this one add a new key, then revoke it."
+        )
+
+
+def read_grace(value: object) -> timedelta:
+    """Raises `Invalid` at `grace`."""
+    if not isinstance(value, str) or value not in GRACES:
+        raise invalid_field("grace", f"The grace time is one of {', '.join(GRACES)}, not {_short(value)}.")
+    return GRACES[value][0]
 
 
 def check_may_show(*, is_revoked: bool) -> None:

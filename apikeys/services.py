@@ -16,8 +16,10 @@ from apikeys.rules import (
     check_may_edit,
     check_may_limit,
     check_may_revoke,
+    check_may_rotate,
     check_may_show,
     check_still,
+    read_grace,
     read_terms,
 )
 from endpoints import routing
@@ -164,6 +166,35 @@ def revoke_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> Api
     return key
 
 
+@unit_of_work
+def rotate_key(
+    *, actor: Actor, key: ApiKey, facts: Facts, grace: object = "none", seen: str = "", now: datetime
+) -> tuple[ApiKey, seal.Secret]:
+    """A new value for the First Key; limits and all else stay.
+
+    The one before is taken for the grace time and then refused by every gateway's own clock; without one, within
+    a second. One that was replaced earlier ends now in any case. `seen`: refuse if it was changed since then.
+    """
+    require(actor, "key.manage", facts, thing="endpoint")
+    key = _fresh(key)
+    check_may_rotate(is_first=key.is_first)
+    check_still(seen, key.updated_at)
+    until = now + read_grace(grace)
+    value = str(uuid.uuid4())
+    ApiKey.objects.filter(pk=key.pk).update(
+        **_secret(value),
+        old_digest=key.digest if until > now else None,
+        old_until=until if until > now else None,
+        updated_at=now,
+    )
+    _record(
+        actor, "rotate key", key, key.endpoint, facts, {"grace": grace, "beginning": [key.prefix, value[:8]]}
+    )
+    routing.touch([key.endpoint_id])
+    key.refresh_from_db()
+    return key, seal.Secret(value)
+
+
 def forget_values(endpoint: Endpoint) -> int:
     """Nobody will be shown the keys of an endpoint that is gone for good. Called by `endpoints.services` only."""
     return ApiKey.objects.filter(endpoint=endpoint, sealed__isnull=False).update(sealed=None)
@@ -249,14 +280,21 @@ def _mint(
         endpoint=endpoint,
         owner_id=actor.id or endpoint.owner_id,
         description=description,
-        digest=seal.digest(keyring.key_pepper(), value),
-        sealed=keyring.seal_value(value, "api key"),
-        prefix=value[:8],
+        **_secret(value),
         created_at=now,
         updated_at=now,
         **facts,
     )
     return key, seal.Secret(value)
+
+
+def _secret(value: str) -> dict[str, object]:
+    """The columns that are made of a key's value."""
+    return {
+        "digest": seal.digest(keyring.key_pepper(), value),
+        "sealed": keyring.seal_value(value, "api key"),
+        "prefix": value[:8],
+    }
 
 
 def _record(

@@ -1,4 +1,4 @@
-"""The boxes of the API Keys table: Add new, Edit, Limits, Revoke; and how a key is shown in it."""
+"""The boxes of the API Keys table: Add new, Edit, Limits, Rotate, Revoke; and how a key is shown in it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,16 +8,19 @@ from uuid import UUID
 from django.forms import BaseForm, Form
 from django.http import HttpResponse
 from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import trigger_client_event
 
 from apikeys import services
-from apikeys.forms import DescriptionForm, LimitsForm, NewKeyForm
+from apikeys.forms import DescriptionForm, LimitsForm, NewKeyForm, RotateForm
 from apikeys.models import ApiKey
 from apikeys.rules import (
     REVOKED,
     check_may_edit,
     check_may_limit,
     check_may_revoke,
+    check_may_rotate,
     masked,
     status,
 )
@@ -25,6 +28,7 @@ from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from studio import htmx
 from studio.errors import Refusal
+from studio.seal import Secret
 from studio.tenants.rules import Facts, require
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -46,6 +50,8 @@ class KeyRow:
         self.status = status(is_revoked=key.revoked_at is not None, expires_at=key.expires_at, now=now)
         self.can_limit = self.status != REVOKED
         self.can_edit = self.can_revoke = self.can_limit and not key.is_first
+        self.can_rotate = key.is_first
+        self.old_until = key.old_until if key.old_until and key.old_until > now else None
 
     @property
     def name(self) -> str:
@@ -57,6 +63,8 @@ class KeyRow:
         """Its limits in few words; none, no words."""
         limits = [(getattr(self.key, name), unit) for name, unit in self.UNITS.items()]
         words = [f"{limit:,} {unit}" for limit, unit in limits if limit]
+        if self.old_until:
+            words.append(f"old value until {self.old_until:%d %b, %Y, %H:%M} UTC")
         if self.key.expires_at:
             words.append(f"until {self.key.expires_at:%d %b, %Y, %H:%M} UTC")
         if self.key.experts:
@@ -134,6 +142,38 @@ def revoke(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
         return "The API key was revoked."
 
     return _box(request, "revoke", found, Form(_typed(request)), end, row)
+
+
+@require_http_methods(METHODS)
+@sensitive_variables("value")
+def rotate(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
+    """The new value stands in the answer, so that whoever waits for it need not look for it in the table."""
+    found, facts, row = _key(request, endpoint, key)
+    check_may_rotate(is_first=row.is_first)
+    form = RotateForm(row, _typed(request))
+    window = reverse("endpoint", args=[found.pk])
+    if request.method == "POST" and form.is_valid():
+        try:
+            rotated, value = services.rotate_key(
+                actor=request.actor,
+                key=row,
+                facts=facts,
+                grace=form.cleaned_data["grace"],
+                seen=form.cleaned_data["updated_at"],
+                now=request.now,
+            )
+        except Refusal as refusal:
+            htmx.blame(form, refusal)
+        else:
+            return value_box(request, rotated, value, back=window)
+    context = {"endpoint": found, "form": form, "each": KeyRow(row, request.now), "back": window}
+    return htmx.dialog(request, "apikeys/rotate.html", context)
+
+
+def value_box(request: htmx.Request, key: ApiKey, value: Secret, *, back: str) -> HttpResponse:
+    """A key's new value, to copy."""
+    context = {"endpoint": key.endpoint, "each": KeyRow(key, request.now, value.reveal()), "back": back}
+    return trigger_client_event(htmx.dialog(request, "apikeys/value.html", context), "keys-changed")
 
 
 # ----- what they have in common ---------------------------------------------------------------------------

@@ -184,6 +184,8 @@ def _key(key: ApiKey) -> wire.Key:
         limits=None if limits == wire.Limits() else limits,
         expires_at=key.expires_at.timestamp() if key.expires_at else 0.0,
         experts=key.experts,
+        old_digest=bytes(key.old_digest or b""),
+        old_until=key.old_until.timestamp() if key.old_until else 0.0,
     )
 
 

@@ -70,6 +70,7 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     """An API key that may be used; revoked ones are not published.
 
     `expires_at`: seconds since the epoch, 0 for never. `experts`: the only model names it may ask for; empty for all.
+    `old_digest`: of the value before, which is taken until `old_until`, in seconds since the epoch.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     limits: Limits | None = None
     expires_at: float = 0.0
     experts: list[str] = []
+    old_digest: bytes = b""
+    old_until: float = 0.0
 
 
 class Upstream(msgspec.Struct, frozen=True):

@@ -136,6 +136,13 @@ class Client(AccountCalls):
         where = self._api_key(endpoint, apikey, project)
         return self._call("PATCH", *where, query={"project": project}, body=changes)
 
+    def rotate_api_key(
+        self, endpoint: str, key: str, *, grace: str = "none", project: str | None = None
+    ) -> Json:
+        """`grace`: for how long the old value is taken on: none, 1h, 1d, 7d."""
+        path = ("endpoints", endpoint, "apikeys", key, "rotate")
+        return self._create(*path, query={"project": project}, body={"grace": grace})
+
     def revoke_api_key(self, endpoint: str, apikey: str, *, project: str | None = None) -> Json:
         where = self._api_key(endpoint, apikey, project)
         return self._call("POST", *where, "revoke", query={"project": project})

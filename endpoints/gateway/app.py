@@ -206,6 +206,8 @@ class Gateway:
             raise errors.no_endpoint()
         if holder is None or holder.endpoint != route.endpoint:
             raise errors.other_endpoint()
+        if 0 < holder.until <= time.time():
+            raise errors.key_replaced()
         if 0 < holder.key.expires_at <= time.time():
             raise errors.key_expired()
         return holder, route

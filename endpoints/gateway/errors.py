@@ -192,6 +192,12 @@ def key_expired() -> Refused:
     return Refused(401, "expired_key", "This key has expired; ask the endpoint's owner for a new one.")
 
 
+def key_replaced() -> Refused:
+    return Refused(
+        401, "replaced_key", "This key was replaced by a new one; ask the endpoint's owner for it."
+    )
+
+
 def expert_not_allowed(said: str, names: Sequence[str]) -> Refused:
     sentence = f"This key may not ask for {said[:200]!r}; it may ask for: {', '.join(names)}."
     return Refused(403, "expert_not_allowed", sentence, details={"allowed": list(names)}, param="model")

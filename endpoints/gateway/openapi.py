@@ -15,7 +15,7 @@ BASES = ("/v1/{project}/{endpoint}", "/openai/v1/{project}/{endpoint}", "/v1/{en
 # What each status other than 200 means, and the code of an example.
 FAILURES = {
     400: ("The body or one of its parameters is wrong, or the model does not do this.", "invalid_request"),
-    401: ("No key, an unknown one, or one that was revoked or has expired.", "unknown_key"),
+    401: ("No key, an unknown one, or one that was revoked or replaced or has expired.", "unknown_key"),
     403: ("The key belongs to another endpoint, or may not use this model.", "other_endpoint"),
     404: ("No such endpoint in this project, or no such model at this endpoint.", "no_endpoint"),
     405: ("Another method than the path has.", "wrong_method"),

@@ -9,10 +9,11 @@ from endpoints.wire import Key, Route
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose key it is."""
+    """Whose key it is. `until`: when this value of it ends, in seconds since the epoch; 0 for one that stands."""
 
     endpoint: str
     key: Key
+    until: float = 0.0
 
 
 class RouteTable:
@@ -90,6 +91,8 @@ class RouteTable:
         self._routes[route.endpoint] = route
         if not route.deleted:
             for key in route.keys:
+                if key.old_digest:
+                    self._holders[key.old_digest] = Holder(route.endpoint, key, key.old_until)
                 self._holders[key.digest] = Holder(route.endpoint, key)
 
     def _note_instances(self, endpoint: str, instances: Collection[str]) -> None:
@@ -105,6 +108,7 @@ class RouteTable:
     def _forget_keys(self, endpoint: str) -> None:
         known = self._routes.get(endpoint)
         for key in known.keys if known is not None else ():
-            holder = self._holders.get(key.digest)
-            if holder is not None and holder.endpoint == endpoint:
-                del self._holders[key.digest]
+            for digest in (key.digest, key.old_digest):
+                holder = self._holders.get(digest)
+                if holder is not None and holder.endpoint == endpoint:
+                    del self._holders[digest]

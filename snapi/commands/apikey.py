@@ -80,6 +80,29 @@ def edit_apikey(
 
 
 @app.command(
+    "rotate-apikey",
+    epilog="\b\nExample:\n  snapi endpoint rotate-apikey --endpoint hello \\\n"
+    "    --apikey 6fbc8f9d-34e2-47e4-983f-19a1845326b4 --grace 1d",
+)
+def rotate_apikey(
+    endpoint: EndpointOption,
+    apikey: ApiKeyOption,
+    grace: Annotated[
+        str, typer.Option(metavar="TIME", help="How long the old value works on: none, 1h, 1d or 7d.")
+    ] = "none",
+    project: ProjectOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Give the First Key a new value and print it; without --grace the old one is refused within a second."""
+    with Client(config.load()) as client:
+        answer = client.rotate_api_key(endpoint, apikey, grace=grace, project=project)
+    value, name = one_line(answer.get("api_key")), one_line(answer.get("id"))
+    until = answer.get("time_old_value_ends")
+    text = f"Successfully rotated API Key with ID {name}: it is {value} now."
+    show(answer, json_output, f"{text}\nThe old value works until {one_line(until)}." if until else text)
+
+
+@app.command(
     "revoke-apikey",
     epilog="\b\nExample:\n  snapi endpoint revoke-apikey --endpoint hello \\\n"
     "    --apikey 1205d9db-250a-4e71-b1a8-33fa3ffa05cc",

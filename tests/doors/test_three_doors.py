@@ -65,6 +65,9 @@ VERBS = {
     "share": Doors("endpoint-share", "PUT /endpoints/{endpoint}/share", "endpoint share"),
     "shares": Doors("endpoint-share", "GET /endpoints/{endpoint}/share", "endpoint share"),
     "allow_all_tenants": Doors("organization", "PATCH /organization", "organization update"),
+    "rotate_key": Doors(
+        "key-rotate", "POST /endpoints/{endpoint}/apikeys/{apikey}/rotate", "endpoint rotate-apikey"
+    ),
     "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
     "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
     "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),

@@ -111,6 +111,25 @@ def test_a_revoked_key_is_refused_by_all_within_a_second(desk: Desk, all_three: 
     print(f"refused by three gateways {seconds:.2f} s after the revocation")
 
 
+def test_a_rotated_value_is_refused_by_all_within_a_second_unless_it_has_time(
+    desk: Desk, all_three: list[str]
+) -> None:
+    rotated = desk.create("rotated")
+    desk.until(rotated, "Live")
+    rotated = desk.info(rotated)
+    first, path = rotated["api_keys"][0]["id"], rotated["url"].removeprefix(desk.platform.url)
+    old = Key(first, rotated["api_key"], path, all_three)
+    old.until(200, "the First Key is taken everywhere")
+    second = Key(first, desk.rotate(rotated, first, "1h")["api_key"], path, all_three)
+    second.until(200, "its new value is taken everywhere", SOON)
+    assert old.statuses() == {200}, "and the old one still is"
+    third = Key(first, desk.rotate(rotated, first)["api_key"], path, all_three)
+    seconds = max(old.until(401, "what was replaced first", SOON), second.until(401, "and then", SOON))
+    third.until(200, "the newest value is taken everywhere", SOON)
+    print(f"refused by three gateways {seconds:.2f} s after the rotation")
+    desk.delete(rotated)
+
+
 def test_a_key_revoked_while_the_broker_stands_still_is_refused_within_a_second_of_its_return(
     up: Platform, desk: Desk, all_three: list[str]
 ) -> None:

@@ -191,3 +191,15 @@ def test_endpoint_info_shows_of_a_key_what_the_document_shows(studio: FakeStudio
     studio.answer("GET", "/api/endpoints/hav2", answers.STOPPED_ENDPOINT | {"api_keys": keys})
     out = run("endpoint", "info", "-e", "hav2").out
     assert f"API Keys : {[answers.SHARED_KEY, answers.FIRST_KEY]}\n" in out
+
+
+def test_rotate_apikey(studio: FakeStudio, run: Run) -> None:
+    studio.answer("POST", f"{KEYS}/{ID}/rotate", UNLIMITED | {"time_old_value_ends": None})
+    studio.answer(
+        "POST", f"{KEYS}/{ID}/rotate", UNLIMITED | {"time_old_value_ends": "2026-11-08T09:30:00+00:00"}
+    )
+    at_once = run("endpoint", "rotate-apikey", "-e", "hav2", "--apikey", ID)
+    assert at_once.out == f"Successfully rotated API Key with ID {ID}: it is {VALUE} now.\n"
+    later = run("endpoint", "rotate-apikey", "-e", "hav2", "--apikey", ID, "--grace", "1d")
+    assert later.out.endswith("The old value works until 2026-11-08T09:30:00+00:00.\n")
+    assert [asked.body for asked in studio.asked] == [{"grace": "none"}, {"grace": "1d"}]

@@ -63,6 +63,10 @@ class Desk:
     def revoke(self, endpoint: Endpoint, key: str) -> None:
         _good(self._insist("POST", f"/endpoints/{endpoint['id']}/apikeys/{key}/revoke"))
 
+    def rotate(self, endpoint: Endpoint, key: str, grace: str = "none") -> Any:
+        path = f"/endpoints/{endpoint['id']}/apikeys/{key}/rotate"
+        return _good(self._insist("POST", path, {"grace": grace}))
+
     def hello(self) -> Endpoint:
         return self.named("hello")
 

@@ -21,6 +21,7 @@ PLACES = {
     "key-new": ("endpoint",),
     "key-edit": ("endpoint", "key"),
     "key-limits": ("endpoint", "key"),
+    "key-rotate": ("endpoint", "key"),
     "key-revoke": ("endpoint", "key"),
     "node-new": (),
     "node-drain": ("node",),
@@ -40,7 +41,7 @@ PLACES = {
 }
 
 WORDS = {
-    "new", "edit", "delete", "stop", "restart", "restore", "limits", "revoke",
+    "new", "edit", "delete", "stop", "restart", "restore", "limits", "rotate", "revoke",
     "drain", "undrain", "cordon", "uncordon", "remove", "tenant",
 }  # fmt: skip
 

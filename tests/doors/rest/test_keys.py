@@ -240,3 +240,30 @@ def test_keys_come_in_pages_with_the_first_key_last(rest: Rest, hello: dict[str,
     assert seen == whole["api_keys"]
     assert [key["description"] for key in seen] == ["key 3", "key 2", "key 1", "key 0", "First Key"]
     assert error_of(rest.owen.get(KEYS, cursor="x"))[0] == 400
+
+
+# Rotate
+
+
+def test_rotate_answers_the_new_value(rest: Rest, first: dict[str, Any]) -> None:
+    rotated = rest.owen.post(f"{KEYS}/{first['id']}/rotate", {"grace": "1d"}).json
+    assert (rotated["id"], rotated["description"]) == (first["id"], "First Key")
+    assert rotated["api_key"] != first["api_key"]
+    assert rotated["time_old_value_ends"] > rotated["time_updated"]
+    assert rest.owen.get(f"{KEYS}/{first['id']}").json["api_key"] == rotated["api_key"]
+
+
+def test_rotate_under_one_idempotency_key_rotates_once(rest: Rest, first: dict[str, Any]) -> None:
+    owen = rest.owen.saying(idempotency_key="rotation-1")
+    answers = [owen.post(f"{KEYS}/{first['id']}/rotate", {}).json for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert Event.objects.filter(verb="rotate key").count() == 1
+
+
+def test_what_cannot_be_rotated(rest: Rest, first: dict[str, Any], shop: dict[str, Any]) -> None:
+    for body in ({"grace": "2h"}, {"grace": 1}, {"other": 1}):
+        assert error_of(rest.owen.post(f"{KEYS}/{first['id']}/rotate", body))
+    assert rest.owen.post(f"{KEYS}/{shop['id']}/rotate", {}).status == 409
+    assert rest.owen.post(f"{KEYS}/{first['id']}/rotate", {"time_updated": "2020"}).status == 409
+    assert rest.oskar.post(f"{KEYS}/{first['id']}/rotate", {}).status == 404
+    assert Event.objects.filter(verb="rotate key").count() == 0
