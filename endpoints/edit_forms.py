@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django import forms
 
@@ -94,6 +95,9 @@ class EditForm(EndpointForm):
             return found
         codes = {option.generation_id for option in found} | {own.generation_id}
         return [option for option in hub.options_of(self.model) if option.generation_id in codes]
+
+    def _home(self, actor: Actor) -> UUID | None:
+        return self.endpoint.project.tenant_id
 
     def _recommended(self, options: list[DeployOption]) -> str:
         return scheduler.recommended(options, self.kinds, self._typed_rdus(), self.endpoint.pk)

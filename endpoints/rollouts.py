@@ -16,6 +16,7 @@ from django.db.models import Count, F, Q
 from endpoints import routing
 from endpoints.models import Endpoint
 from endpoints.rules import AT_WORK, REMOVE_FIRST, Forecast, Part, Step, forecast, next_step, surplus
+from scheduler import quotas
 from scheduler import selectors as machines
 from scheduler.models import Instance, Node, Placement
 from scheduler.rules import NodeState, waits_for_room
@@ -70,9 +71,10 @@ def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecas
             freed[row.node_id] += row.rdus
     room_maker = _room_maker(after, rows)
     maker = Node.objects.get(pk=room_maker) if room_maker else None
+    of_quota = quotas.lacking(after.project.tenant_id, after.generation_id, after.rdus, sum(freed.values()))
     return told(
         spare=machines.spare(after, freed),
-        lacking=after.rdus - maker.free - freed[maker.pk] if maker else after.rdus,
+        lacking=max(of_quota, after.rdus - maker.free - freed[maker.pk] if maker else after.rdus),
         holds={str(row.pk): row.rdus for row in rows},
     )
 

@@ -6,7 +6,7 @@ see of an endpoint raises its `route_version`.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,12 +18,21 @@ from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import registers
 from scheduler import selectors as machines
-from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Rdu
-from scheduler.rules import COMING, InstanceState, NodeState, answers, clean_address
+from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Quota, Rdu
+from scheduler.rules import (
+    COMING,
+    InstanceState,
+    NodeState,
+    answers,
+    check_quota,
+    clean_address,
+    quota_in_words,
+)
 from studio import enqueue, keyring
 from studio.audit.services import record
 from studio.errors import Conflict, NotFound, invalid_field
 from studio.hub.models import Generation
+from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor, Facts, clean_name, leading_role, require
 from studio.unit import unit_of_work
 
@@ -118,6 +127,44 @@ def raise_demand(generation: str) -> None:
 def _lock_nodes_of(ids: Sequence[UUID]) -> None:
     nodes = Instance.objects.filter(pk__in=ids, node__isnull=False).values("node_id")
     list(Node.objects.select_for_update().filter(pk__in=nodes).order_by("pk").values_list("pk"))
+
+
+# ----- quotas ---------------------------------------------------------------------------------------------
+
+
+@unit_of_work
+def set_quotas(
+    *, actor: Actor, tenant: Tenant, wanted: Mapping[str, tuple[int, int | None]], now: datetime
+) -> None:
+    """Generation → (guaranteed, maximum or None for no limit); a generation that is not named stays as it is.
+
+    What is held beyond a maximum goes on; nothing new is placed until less is. Raises `Invalid` at `<generation>`.
+    """
+    facts = Facts(tenant=tenant.pk)
+    require(actor, "tenant.manage", facts, thing="tenant")
+    known = set(Generation.objects.values_list("code", flat=True))
+    for generation, (guaranteed, maximum) in wanted.items():
+        if generation not in known:
+            names = ", ".join(sorted(known))
+            raise invalid_field("arch", f"There is no RDU generation {generation!r}; there are: {names}.")
+        check_quota(generation, guaranteed, maximum)
+    list(Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk).values_list("pk"))
+    present = {row.generation_id: row for row in Quota.objects.filter(tenant=tenant)}
+    changes: dict[str, object] = {}
+    for generation in sorted(wanted):
+        row = present.get(generation)
+        old, new = (row.guaranteed, row.maximum) if row else (0, None), wanted[generation]
+        if old == new:
+            continue
+        Quota.objects.update_or_create(
+            tenant=tenant, generation_id=generation, defaults={"guaranteed": new[0], "maximum": new[1]}
+        )
+        changes[generation] = [quota_in_words(*old), quota_in_words(*new)]
+    if changes:
+        role = leading_role(actor, facts)
+        record(actor, "quota", "tenant", tenant.pk, tenant.name, tenant=tenant.pk, role=role, changes=changes)
+    for generation in changes:
+        raise_demand(generation)
 
 
 # ----- nodes ----------------------------------------------------------------------------------------------

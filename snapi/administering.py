@@ -20,6 +20,9 @@ class Administrator(Client):
         """`verb`: archive, unarchive."""
         return self._call("POST", "tenants", tenant, verb)
 
+    def change_quota(self, tenant: str, wish: Json) -> Json:
+        return self._call("PATCH", "tenants", tenant, "quota", body=wish)
+
     # Users
 
     def list_users(self, *, tenant: str | None = None, search: str | None = None) -> Json:

@@ -64,6 +64,7 @@ VERBS = {
     "rename_tenant": Doors("tenant-edit", "PATCH /tenants/{tenant}", "tenant rename"),
     "archive_tenant": Doors("tenant-archive", "POST /tenants/{tenant}/archive", "tenant archive"),
     "unarchive_tenant": Doors("tenant-unarchive", "POST /tenants/{tenant}/unarchive", "tenant unarchive"),
+    "set_quotas": Doors("tenant-quota", "PATCH /tenants/{tenant}/quota", "tenant quota"),
     "create_user": Doors("user-new", "POST /users", "user create"),
     "change_roles": Doors("user-edit", "PATCH /users/{user}", "user role"),
     "deactivate_user": Doors("user-deactivate", "POST /users/{user}/deactivate", "user deactivate"),
