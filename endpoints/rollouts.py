@@ -94,6 +94,7 @@ def unsettled() -> list[UUID]:
     wished = Q(endpoint__desired="running")
     outdated = ~Q(config_version=F("endpoint__config_version"))
     moving = Q(node__intent=NodeState.DRAINING)
+    moving |= Q(node__tenant__isnull=False) & ~Q(node__tenant=F("endpoint__project__tenant"))
     found = present.filter(~wished | outdated | moving).values_list("endpoint_id", flat=True)
     return sorted({*found, *_miscounted()})
 
@@ -111,6 +112,7 @@ def _present(endpoint: Endpoint) -> list[Instance]:
         rows.order_by("ordinal", "created_at").only(
             "ordinal", "state", "config_version", "replaces", "reason", "rdus",
             "node__name", "node__state", "node__intent", "node__width", "node__free", "node__generation",
+            "node__tenant",
         )
     )  # fmt: skip
 
@@ -127,10 +129,19 @@ def _parts(endpoint: Endpoint, rows: Sequence[Instance]) -> list[Part]:
             replaces=str(row.replaces_id) if row.replaces_id else None,
             waits_for_room=row.state == "awaiting" and looked and waits_for_room(row.reason),
             makes_room=row.node_id is not None and row.node_id == room_maker,
-            moving=row.node is not None and row.node.intent == NodeState.DRAINING,
+            moving=row.node is not None and _must_leave(endpoint, row.node),
         )
         for row in rows
     ]
+
+
+def _must_leave(endpoint: Endpoint, node: Node) -> bool:
+    """It is being emptied, or was given to another tenant."""
+    return node.intent == NodeState.DRAINING or not _is_open(endpoint, node)
+
+
+def _is_open(endpoint: Endpoint, node: Node) -> bool:
+    return node.tenant_id is None or node.tenant_id == endpoint.project.tenant_id
 
 
 def _planner_looked(generation: str) -> bool:
@@ -159,5 +170,6 @@ def _room_maker(endpoint: Endpoint, rows: Sequence[Instance]) -> UUID | None:
         and node.width >= endpoint.min_width
         and gives[pk] > 0
         and node.free + gives[pk] >= endpoint.rdus
+        and _is_open(endpoint, node)
     ]
     return min(hopeful)[-1] if hopeful else None

@@ -8,6 +8,7 @@ see of an endpoint raises its `route_version`.
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NoReturn
 from uuid import UUID
 
 import redis
@@ -34,6 +35,7 @@ from studio.errors import Conflict, NotFound, invalid_field
 from studio.hub.models import Generation
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor, Facts, clean_name, leading_role, require
+from studio.tenants.selectors import check_open
 from studio.unit import unit_of_work
 
 log = structlog.get_logger()
@@ -233,6 +235,33 @@ def uncordon_node(*, actor: Actor, node: Node, now: datetime) -> Node:
 def drain_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     """Move everything off: replacements start elsewhere, then the old ones end (`endpoints.rollouts`)."""
     return _intend(actor, node, NodeState.DRAINING, now)
+
+
+@unit_of_work
+def assign_node(*, actor: Actor, node: Node, tenant: Tenant | None, now: datetime) -> Node:
+    """Keep it for one tenant's instances; with None it is shared by all again.
+
+    What others run on it moves off as in a drain: replacements start elsewhere, only then do the old ones end.
+    """
+    require(actor, "tenant.manage", Facts(tenant=actor.tenant), thing="node")
+    if tenant is not None:
+        check_open(tenant)
+    rows = Node.objects.select_for_update(of=("self",)).select_related("tenant")
+    node = rows.exclude(state=NodeState.REMOVED).filter(pk=node.pk).first() or _gone(node)
+    if node.tenant == tenant:
+        return node
+    old, node.tenant = node.tenant, tenant
+    node.save(update_fields=["tenant"])
+    names = [each.name if each else "shared by all" for each in (old, tenant)]
+    _record(actor, "assign", node, {"tenant": names})
+    raise_demand(node.generation_id)
+    for endpoint in machines.endpoints_on(node.pk):
+        enqueue.nudge_converging(str(endpoint))
+    return node
+
+
+def _gone(node: Node) -> NoReturn:
+    raise NotFound(f"There is no node {node.name}.")
 
 
 @unit_of_work

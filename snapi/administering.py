@@ -40,3 +40,9 @@ class Administrator(Client):
     def change_user(self, user: str, verb: str) -> Json:
         """`verb`: deactivate, reactivate."""
         return self._call("POST", "users", user, verb)
+
+    # Nodes
+
+    def assign_node(self, node: str, tenant: str) -> Json:
+        """An empty `tenant`: shared by all."""
+        return self._call("POST", "nodes", node, "assign", body={"tenant": tenant})

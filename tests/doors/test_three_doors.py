@@ -60,6 +60,7 @@ VERBS = {
     "uncordon_node": Doors("node-uncordon", "POST /nodes/{node}/uncordon", "node uncordon"),
     "drain_node": Doors("node-drain", "POST /nodes/{node}/drain", "node drain"),
     "remove_node": Doors("node-remove", "POST /nodes/{node}/remove", "node remove"),
+    "assign_node": Doors("node-assign", "POST /nodes/{node}/assign", "node assign"),
     "create_tenant": Doors("tenant-new", "POST /tenants", "tenant create"),
     "rename_tenant": Doors("tenant-edit", "PATCH /tenants/{tenant}", "tenant rename"),
     "archive_tenant": Doors("tenant-archive", "POST /tenants/{tenant}/archive", "tenant archive"),

@@ -263,6 +263,7 @@ def test_the_openapi_document_and_its_page(rest: Rest) -> None:
         "/api/tenants/{tenant}/archive",
         "/api/tenants/{tenant}/unarchive",
         "/api/tenants/{tenant}/quota",
+        "/api/nodes/{node}/assign",
         "/api/users",
         "/api/users/{user}",
         "/api/users/{user}/deactivate",
