@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from ninja import Query, Router
@@ -98,9 +99,9 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
 @router.post("/plan", response=looks(PlanOut), summary="Plan an endpoint without creating it")
 def plan_endpoint(request: ApiRequest, body: Wish) -> dict[str, Any]:
     """Where each instance would land now, and what would wait and why. Nothing is changed."""
-    projects.named(request.auth, body.project)
+    tenant = projects.named(request.auth, body.project).tenant_id
     plan = read_spec(request.auth, _spec(request.auth, body))
-    return _plan(plan.version, plan.option.generation_id, _preview(request.auth, plan))
+    return _plan(plan.version, plan.option.generation_id, _preview(request.auth, plan, tenant))
 
 
 @router.get("/endpoints/{endpoint}", response=looks(EndpointOut), summary="An endpoint")
@@ -303,13 +304,14 @@ def _waiting(instance: InstanceView) -> dict[str, Any]:
     }
 
 
-def _preview(actor: Actor, plan: Plan) -> machines.Preview:
+def _preview(actor: Actor, plan: Plan, tenant: UUID) -> machines.Preview:
     return machines.preview(
         actor,
         generation=plan.option.generation_id,
         min_width=plan.min_width,
         rdus=plan.rdus,
         instances=plan.instances,
+        tenant=tenant,
     )
 
 
@@ -317,11 +319,19 @@ def _warnings_of_new(actor: Actor, endpoint: Endpoint) -> list[str]:
     """Of one that was created just now. Where there is plenty of room, as nearly always, nothing is planned."""
     wanted = endpoint.instances if endpoint.desired == Endpoint.Desired.RUNNING else 0
     arch, width, rdus = endpoint.generation_id, endpoint.min_width, endpoint.rdus
-    own = endpoint.pk
-    if surely_fits(generation=arch, min_width=width, rdus=rdus, instances=wanted, without=own):
+    own, tenant = endpoint.pk, endpoint.project.tenant_id
+    if surely_fits(tenant=tenant, generation=arch, min_width=width, rdus=rdus, instances=wanted, without=own):
         return []
     return _warnings(
-        machines.preview(actor, generation=arch, min_width=width, rdus=rdus, instances=wanted, endpoint=own)
+        machines.preview(
+            actor,
+            generation=arch,
+            min_width=width,
+            rdus=rdus,
+            instances=wanted,
+            endpoint=own,
+            tenant=tenant,
+        )
     )
 
 

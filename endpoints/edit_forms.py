@@ -100,6 +100,9 @@ class EditForm(EndpointForm):
         codes = {option.generation_id for option in found} | {own.generation_id}
         return [option for option in hub.options_of(self.model) if option.generation_id in codes]
 
+    def _home(self, actor: Actor) -> UUID | None:
+        return self.endpoint.project.tenant_id
+
     def _recommended(self, options: list[DeployOption]) -> str:
         return scheduler.recommended(options, self.kinds, self._typed_rdus(), self.endpoint.pk)
 

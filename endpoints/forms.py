@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
+from uuid import UUID
 from zlib import crc32
 
 from django import forms
@@ -91,6 +92,7 @@ class EndpointForm(forms.Form):
     ) -> None:
         """`typed` is what the window holds; only when it was `submitted` are faults shown."""
         self.typed = typed or {}
+        self.tenant = self._home(actor)
         self.marks: dict[str, str] = {}
         super().__init__(self.typed if submitted else None, initial=self._initial())
         self.model: Model | None = None
@@ -134,6 +136,10 @@ class EndpointForm(forms.Form):
     def _options(self) -> list[DeployOption]:
         return scheduler.existing(hub.options_of(self.model), self.kinds) if self.model else []
 
+    def _home(self, actor: Actor) -> UUID | None:
+        """The tenant whose nodes count beside those that all share."""
+        return actor.tenant
+
     def _recommended(self, options: list[DeployOption]) -> str:
         return scheduler.recommended(options, self.kinds, self._typed_rdus())
 
@@ -142,7 +148,7 @@ class EndpointForm(forms.Form):
         numbers = [str(each.number) for each in sorted(versions, key=lambda each: -each.number)]
         self._offer("model_version", [(number, number) for number in numbers] or FIRST_A_MODEL)
         self._keep("model_version", numbers)
-        self.kinds = scheduler.kinds_for(hub.options_of(self.model)) if self.model else []
+        self.kinds = scheduler.kinds_for(hub.options_of(self.model), self.tenant) if self.model else []
         options = self._options()
         best = self._recommended(options) if options else ""
         codes = [option.generation_id for option in options]

@@ -16,6 +16,7 @@ from django.db.models import Count, F, Q
 from endpoints import routing
 from endpoints.models import Endpoint
 from endpoints.rules import AT_WORK, REMOVE_FIRST, Forecast, Part, Step, forecast, next_step, surplus
+from scheduler import quotas
 from scheduler import selectors as machines
 from scheduler.models import Instance, Node, Placement
 from scheduler.rules import NodeState, waits_for_room
@@ -80,9 +81,10 @@ def foresee(after: Endpoint, *, was: str, differs: bool, rolls: bool) -> Forecas
             freed[row.node_id] += row.rdus
     room_maker = _room_maker(after, rows)
     maker = Node.objects.get(pk=room_maker) if room_maker else None
+    of_quota = quotas.lacking(after.project.tenant_id, after.generation_id, after.rdus, sum(freed.values()))
     return told(
         spare=machines.spare(after, freed),
-        lacking=after.rdus - maker.free - freed[maker.pk] if maker else after.rdus,
+        lacking=max(of_quota, after.rdus - maker.free - freed[maker.pk] if maker else after.rdus),
         holds={str(row.pk): row.rdus for row in rows},
     )
 
@@ -110,6 +112,7 @@ def unsettled() -> list[UUID]:
     wished = Q(endpoint__desired="running")
     outdated = ~Q(config_version=F("endpoint__config_version"))
     moving = Q(node__intent=NodeState.DRAINING)
+    moving |= Q(node__tenant__isnull=False) & ~Q(node__tenant=F("endpoint__project__tenant"))
     found = present.filter(~wished | outdated | moving).values_list("endpoint_id", flat=True)
     return sorted({*found, *_miscounted()})
 
@@ -127,6 +130,7 @@ def _present(endpoint: Endpoint) -> list[Instance]:
         rows.order_by("ordinal", "created_at").only(
             "ordinal", "state", "config_version", "replaces", "reason", "rdus",
             "node__name", "node__state", "node__intent", "node__width", "node__free", "node__generation",
+            "node__tenant",
         )
     )  # fmt: skip
 
@@ -143,10 +147,19 @@ def _parts(endpoint: Endpoint, rows: Sequence[Instance]) -> list[Part]:
             replaces=str(row.replaces_id) if row.replaces_id else None,
             waits_for_room=row.state == "awaiting" and looked and waits_for_room(row.reason),
             makes_room=row.node_id is not None and row.node_id == room_maker,
-            moving=row.node is not None and row.node.intent == NodeState.DRAINING,
+            moving=row.node is not None and _must_leave(endpoint, row.node),
         )
         for row in rows
     ]
+
+
+def _must_leave(endpoint: Endpoint, node: Node) -> bool:
+    """It is being emptied, or was given to another tenant."""
+    return node.intent == NodeState.DRAINING or not _is_open(endpoint, node)
+
+
+def _is_open(endpoint: Endpoint, node: Node) -> bool:
+    return node.tenant_id is None or node.tenant_id == endpoint.project.tenant_id
 
 
 def _planner_looked(generation: str) -> bool:
@@ -175,5 +188,6 @@ def _room_maker(endpoint: Endpoint, rows: Sequence[Instance]) -> UUID | None:
         and node.width >= endpoint.min_width
         and gives[pk] > 0
         and node.free + gives[pk] >= endpoint.rdus
+        and _is_open(endpoint, node)
     ]
     return min(hopeful)[-1] if hopeful else None

@@ -139,6 +139,7 @@ def preview_edit(*, actor: Actor, prospect: Prospect) -> machines.Preview:
         instances=after.instances if after.desired == Endpoint.Desired.RUNNING else 0,
         endpoint=after.pk,
         kept=prospect.forecast.kept,
+        tenant=after.project.tenant_id,
     )
 
 

@@ -67,7 +67,9 @@ def read_spec(actor: Actor, spec: Spec, offered: Model | None = None) -> Plan:
     model = offered or hub.model_named(actor, spec.model)
     if spec.app and spec.app.lower() not in (model.app.name.lower(), str(model.app_id)):
         raise invalid_field("ml_app", f"{model.name} belongs to the ML App {model.app.name}.")
-    option, min_width = hub.option_for(model, spec.arch.strip() or _recommended(model, spec.parameters))
+    option, min_width = hub.option_for(
+        model, spec.arch.strip() or _recommended(actor, model, spec.parameters)
+    )
     parameters = clean_parameters(spec.parameters, option.params)
     rdus = rdus_of(parameters, option.rdus)
     if rdus > MOST_RDUS:
@@ -126,9 +128,10 @@ def _read_config(actor: Actor, endpoint: Endpoint, edit: Edit) -> dict[str, Any]
     }
 
 
-def _recommended(model: Model, parameters: Mapping[str, Any]) -> str:
+def _recommended(actor: Actor, model: Model, parameters: Mapping[str, Any]) -> str:
     """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
     options = hub.options_of(model)
     rdus = str(parameters.get(RDUS_PARAM, ""))
-    best = machines.recommended(options, machines.kinds_for(options), int(rdus) if rdus.isdecimal() else None)
+    kinds = machines.kinds_for(options, actor.tenant)
+    best = machines.recommended(options, kinds, int(rdus) if rdus.isdecimal() else None)
     return best or next((option.generation_id for option in options), "")

@@ -16,7 +16,8 @@ from studio.errors import Refusal
 from studio.json_api import PAGE, ApiRequest, Body, moment, page
 from studio.json_docs import changes, creates, looks
 from studio.repeating import REPEATABLE, may_repeat
-from studio.tenants.rules import Actor, may, require
+from studio.tenants.rules import Actor, Facts, may, require
+from studio.tenants.selectors import tenant_named
 
 router = Router(tags=["nodes"])
 
@@ -42,7 +43,9 @@ class HeldOut(Schema):
 
 
 class NodeOut(Schema):
-    """`address`, `machine`, `heard`, `intruder` and `refusal` are null unless you may manage nodes."""
+    """`kept_for`: "shared", or the tenant whose instances alone it takes, by name where you may know it.
+
+    `address`, `machine`, `heard`, `intruder` and `refusal` are null unless you may manage nodes."""
 
     id: str
     name: str
@@ -53,12 +56,17 @@ class NodeOut(Schema):
     state: str
     intent: str
     time_state: str
+    kept_for: str
     instances: list[HeldOut]
     address: str | None
     machine: str | None
     heard: str | None
     intruder: bool | None
     refusal: str | None
+
+
+class Assignment(Body):
+    tenant: str = Field("", description="Name or id; empty: shared by all tenants.", examples=["research"])
 
 
 class Nodes(Schema):
@@ -132,6 +140,18 @@ def undrain_node(request: ApiRequest, node: str) -> dict[str, Any]:
     return _deed(request, node, services.uncordon_node)
 
 
+@router.post("/nodes/{node}/assign", response=changes(NodeOut), summary="Keep a node for a tenant")
+def assign_node(request: ApiRequest, node: str, body: Assignment) -> dict[str, Any]:
+    """Or, without a tenant, share it again. What others run on it moves off as in a drain."""
+    actor = request.auth
+    require(actor, "tenant.manage", Facts(tenant=actor.tenant), thing="node")
+    found = selectors.node_named(node)
+    tenant = tenant_named(actor, body.tenant) if body.tenant else None
+    done = services.assign_node(actor=actor, node=found, tenant=tenant, now=request.now)
+    (row,) = resources.node_rows(actor, [done])
+    return _node(actor, row)
+
+
 @router.post("/nodes/{node}/remove", response=changes(NodeOut), summary="Remove a node")
 def remove_node(request: ApiRequest, node: str) -> dict[str, Any]:
     """Your word that the machine is dead or empty. Refused with 409 while it answers and runs instances."""
@@ -160,6 +180,7 @@ def _node(actor: Actor, row: NodeRow) -> dict[str, Any]:
         "state": node.state,
         "intent": node.intent,
         "time_state": moment(node.state_since),
+        "kept_for": row.whose,
         "instances": [_held(each) for each in row.held],
     }
     managed = may(actor, "node.manage", services.NODE_FACTS)

@@ -6,6 +6,7 @@ A database adds up thousands of nodes in a fraction of the time that it takes to
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Aggregate, Count, QuerySet, TextField
 
@@ -16,7 +17,7 @@ from scheduler.rules import NodeState
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The nodes of a generation that are in one state, and of one width with as much free."""
+    """The nodes of a generation that are in one state and one tenant's, and of one width with as much free."""
 
     generation: str
     state: str
@@ -24,10 +25,14 @@ class Kind:
     free: int
     count: int
     names: Sequence[str] = ()  # in no order; only where they were asked for
+    tenant: UUID | None = None  # whose alone they are
 
     @property
     def is_ready(self) -> bool:
         return self.state == NodeState.READY
+
+    def is_open_to(self, tenant: UUID | None) -> bool:
+        return self.tenant is None or self.tenant == tenant
 
 
 class _Names(Aggregate):
@@ -44,19 +49,22 @@ class _Names(Aggregate):
 
 def kinds(rows: QuerySet[Node]) -> list[Kind]:
     """Without names."""
-    return [Kind(*found) for found in _grouped(rows).annotate(count=Count("pk"))]
+    return [
+        Kind(generation, state, width, free, count, tenant=tenant)
+        for generation, state, width, free, tenant, count in _grouped(rows).annotate(count=Count("pk"))
+    ]
 
 
 def named_kinds(rows: QuerySet[Node]) -> list[Kind]:
     found = []
-    for generation, state, width, free, written in _grouped(rows).annotate(names=_Names("name")):
+    for generation, state, width, free, tenant, written in _grouped(rows).annotate(names=_Names("name")):
         names = written.split(",")
-        found.append(Kind(generation, state, width, free, len(names), names))
+        found.append(Kind(generation, state, width, free, len(names), names, tenant))
     return found
 
 
 def _grouped(rows: QuerySet[Node]) -> Any:
-    return rows.order_by().values_list("generation_id", "state", "width", "free")
+    return rows.order_by().values_list("generation_id", "state", "width", "free", "tenant_id")
 
 
 def with_freed(found: Iterable[Kind], freed: Mapping[str, int]) -> list[Kind]:
@@ -80,7 +88,8 @@ def views(found: Iterable[Kind], waiting: int) -> tuple[list[NodeView], list[Ali
     rest: list[Alike] = []
     for kind in found:
         names = sorted(kind.names)[:waiting] if kind.is_ready and kind.free else []
-        listed += [NodeView(name, name, kind.width, kind.free, True) for name in names]
+        whose = str(kind.tenant) if kind.tenant else ""
+        listed += [NodeView(name, name, kind.width, kind.free, True, tenant=whose) for name in names]
         why_not = "" if kind.is_ready else kind.state
-        rest.append(Alike(kind.width, kind.free, kind.is_ready, kind.count - len(names), why_not))
+        rest.append(Alike(kind.width, kind.free, kind.is_ready, kind.count - len(names), why_not, whose))
     return listed, rest

@@ -1,10 +1,12 @@
 """What operators type about a node. The rules behind it are the service's, whose refusals name the same fields."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 
 from studio.hub.models import Generation
+from studio.tenants.models import Tenant
 
 
 class NodeForm(forms.Form):
@@ -39,3 +41,19 @@ class NodeForm(forms.Form):
         super().__init__(typed, **more)
         choices = [(each.code, each.code) for each in Generation.objects.all()]
         self.fields["generation"].choices = choices  # type: ignore[attr-defined]
+
+
+class AssignForm(forms.Form):
+    """The Assign box; "" is shared by all."""
+
+    tenant = forms.ChoiceField(label="Tenant", required=False, widget=forms.Select(attrs={"class": "input"}))
+
+    def __init__(self, tenants: Iterable[Tenant], typed: Any = None, **more: Any) -> None:
+        super().__init__(typed, **more)
+        self.tenants = {str(each.pk): each for each in tenants}
+        choices = [(pk, each.name) for pk, each in self.tenants.items()]
+        self.fields["tenant"].choices = [("", "Shared by all tenants"), *choices]  # type: ignore[attr-defined]
+
+    @property
+    def chosen(self) -> Tenant | None:
+        return self.tenants.get(self.cleaned_data["tenant"])

@@ -56,7 +56,9 @@ class Node(models.Model):
             models.CheckConstraint(condition=Q(width__gte=1), name="node_has_rdus"),
         ]
         # Whoever asks what is free, and where, reads this and no node.
-        indexes = [models.Index(fields=["generation", "state", "width", "free", "name"], name="node_kinds")]
+        indexes = [
+            models.Index(fields=["generation", "state", "width", "free", "tenant", "name"], name="node_kinds")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -176,6 +178,31 @@ class Allocation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rdu} for {self.instance}"
+
+
+class Quota(models.Model):
+    """RDUs of a generation that a tenant is sure of, and the most it may hold (null: no limit).
+
+    A tenant without a row is sure of none and has no limit. Less than what is held ends nothing: it only places
+    nothing new.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="quotas")
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="quotas")
+    guaranteed = models.PositiveIntegerField(default=0)
+    maximum = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "generation"], name="quota_once"),
+            models.CheckConstraint(
+                condition=Q(maximum__isnull=True) | Q(guaranteed__lte=F("maximum")),
+                name="quota_guaranteed_within_maximum",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.generation_id} of {self.tenant}"
 
 
 class Demand(models.Model):

@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from endpoints import routing
 from endpoints.models import Endpoint
-from scheduler import planner
+from scheduler import planner, quotas
 from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Placement, Rdu
 from scheduler.rules import COMING, InstanceState, NodeState
@@ -101,7 +101,7 @@ def _plan_once(generation: str, fence: int) -> int:
     )
     placed = 0
     for nodes, rows in by_width(generation, waiting):
-        plan = planner.plan(nodes, _views(rows))
+        plan = planner.plan(nodes, _views(rows), policy=quotas.policy(generation))
         for batch in _batches(plan.placements):
             placed += write_placements(generation, fence, batch)
         write_reasons(generation, fence, {UUID(w.instance): w.reason.as_json() for w in plan.waits})
@@ -166,8 +166,9 @@ def write_placements(generation: str, fence: int, batch: Sequence[planner.Placem
         for node in Node.objects.select_for_update().filter(name__in=set(wanted.values())).order_by("pk")
     }
     rows = (
-        Instance.objects.select_for_update()
+        Instance.objects.select_for_update(of=("self",))
         .filter(pk__in=wanted, state=InstanceState.AWAITING)
+        .select_related("endpoint__project")
         .order_by("pk")
     )
     free = _free_rdus([node.pk for node in nodes.values()])
@@ -197,6 +198,8 @@ def _free_rdus(nodes: Sequence[UUID]) -> dict[UUID, list[int]]:
 def _place(row: Instance, node: Node, free: dict[UUID, list[int]], now: datetime) -> bool:
     chosen = free[node.pk][: row.rdus]
     if node.state != NodeState.READY or node.free < row.rdus or len(chosen) < row.rdus:
+        return False
+    if node.tenant_id not in (None, row.endpoint.project.tenant_id):  # assigned, or moved, since the plan
         return False
     free[node.pk] = free[node.pk][row.rdus :]
     node.free -= row.rdus

@@ -18,7 +18,7 @@ from scheduler import fleet, planner
 from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Instance, Node
 from scheduler.rules import COMING, InstanceState, reason_sentence
-from studio.tenants.rules import Actor
+from studio.tenants.rules import Actor, Facts, may
 
 QUEUE_SHOWN = 20  # instances of each generation
 WAITING_SHOWN = (
@@ -50,8 +50,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
+    """`whose`: "shared", or the tenant that it is kept for, by name where the actor may know it."""
+
     node: Node
     held: list[Held] = field(default_factory=list)
+    whose: str = "shared"
+    is_anothers: bool = False
 
     @property
     def used(self) -> int:
@@ -138,7 +142,23 @@ def _node_rows(
         if instance not in held[node]:
             held[node][instance] = Held(instance, ordinal, state, [], _holder(actor, endpoint, tenant, names))
         held[node][instance].rdus.append(index)
-    return [NodeRow(node, list(held[node.pk].values())) for node in nodes]
+    return [
+        NodeRow(
+            node,
+            list(held[node.pk].values()),
+            _whose(actor, node),
+            node.tenant_id not in (None, actor.tenant),
+        )
+        for node in nodes
+    ]
+
+
+def _whose(actor: Actor, node: Node) -> str:
+    if node.tenant is None:
+        return "shared"
+    if may(actor, "tenant.see", Facts(tenant=node.tenant_id)):
+        return node.tenant.name
+    return "another tenant"
 
 
 def _names(actor: Actor, wanted: Iterable[UUID]) -> dict[UUID, str]:

@@ -224,6 +224,26 @@ def is_stuck(
     return limit is not None and now - moved > timedelta(seconds=limit)
 
 
+# ----- quotas ----------------------------------------------------------------------------------------------
+
+MOST_OF_A_QUOTA: Final = 1_000_000
+
+
+def check_quota(generation: str, guaranteed: int, maximum: int | None) -> None:
+    """Raises `Invalid` at `guaranteed` or `maximum`."""
+    for field, number in (("guaranteed", guaranteed), ("maximum", maximum)):
+        if number is not None and not 0 <= number <= MOST_OF_A_QUOTA:
+            raise invalid_field(field, f"{generation}: RDUs from 0 to {MOST_OF_A_QUOTA}, not {number}.")
+    if maximum is not None and guaranteed > maximum:
+        raise invalid_field(
+            "guaranteed", f"{generation}: {guaranteed} cannot be guaranteed where {maximum} is the most."
+        )
+
+
+def quota_in_words(guaranteed: int, maximum: int | None) -> str:
+    return f"{guaranteed} guaranteed, {'no limit' if maximum is None else f'at most {maximum}'}"
+
+
 # ----- sentences -------------------------------------------------------------------------------------------
 
 
@@ -271,7 +291,7 @@ WAITING_SENTENCES: Final = {
         f"at most {r.get('widest_free', 0)} together ({r.get('widest_node', '')}){_elsewhere(r)}."
     ),
     "quota": lambda r, g: (
-        f"The tenant's quota is reached: it {_needs(r)}, and {r.get('quota_used', 0)} of the "
+        f"The tenant's quota is reached: it {_needs(r)}, and {r.get('quota_used', 0)} of "
         f"{r.get('quota_maximum', 0)} {g} RDUs that the tenant may hold are in use."
     ),
     "held": lambda r, g: f"RDUs are kept for an older request; it {_needs(r)}.",

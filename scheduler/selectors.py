@@ -7,10 +7,10 @@ from heapq import nsmallest
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from endpoints.models import Endpoint
-from scheduler import fleet, planner
+from scheduler import fleet, planner, quotas
 from scheduler.fleet import Kind
 from scheduler.models import LIVE, Allocation, Control, Instance, Node
 from scheduler.rules import InstanceState, NodeState, reason_sentence
@@ -24,7 +24,7 @@ NODES_SHOWN = 24  # of a preview: first those where something would land
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The RDUs of one generation. `total` and `free` count nodes that take instances; `widest` of one node."""
+    """The RDUs of one generation; `total`, `free` and, in one node, `widest`: of nodes that take the tenant's now."""
 
     generation: str
     total: int
@@ -32,7 +32,7 @@ class Capacity:
     widest: int
     widest_width: int
     mine: int  # held by the active tenant
-    others: int
+    others: int  # held by other tenants, or free on nodes that are theirs
     out: int  # on nodes that take nothing now, and not held
 
 
@@ -107,7 +107,8 @@ def capacities_of(actor: Actor, kinds: Sequence[Kind]) -> list[Capacity]:
 
 
 def _capacity(actor: Actor, generation: str, kinds: Sequence[Kind]) -> Capacity:
-    ready = [kind for kind in kinds if kind.is_ready]
+    ready = [kind for kind in kinds if kind.is_ready and kind.is_open_to(actor.tenant)]
+    theirs = [kind for kind in kinds if kind.is_ready and not kind.is_open_to(actor.tenant)]
     used = sum((kind.width - kind.free) * kind.count for kind in kinds)
     mine = min(used, _held_by(actor).get(generation, 0))
     return Capacity(
@@ -117,32 +118,18 @@ def _capacity(actor: Actor, generation: str, kinds: Sequence[Kind]) -> Capacity:
         widest=max((kind.free for kind in ready), default=0),
         widest_width=max((kind.width for kind in ready), default=0),
         mine=mine,
-        others=used - mine,
+        others=used - mine + sum(kind.free * kind.count for kind in theirs),
         out=sum(kind.free * kind.count for kind in kinds if not kind.is_ready),
     )
 
 
 def _held_by(actor: Actor) -> dict[str, int]:
     """Generation → RDUs held by the active tenant, of now or up to two seconds ago: it costs the most to count."""
-    counted: dict[UUID, dict[str, int]] | None = cache.get(HELD)
+    counted: quotas.Held | None = cache.get(HELD)
     if counted is None:
-        counted = _count_held()
+        counted = quotas.held()
         cache.set(HELD, counted, HELD_SECONDS)
-    return counted.get(actor.tenant, {}) if actor.tenant else {}
-
-
-def _count_held() -> dict[UUID, dict[str, int]]:
-    """By the instances on nodes: each holds all its RDUs there until it is over.
-
-    Of all tenants at once: to a database one tenant looks small, and it then takes longer over that one than over all.
-    """
-    held = Instance.objects.filter(node__isnull=False)
-    held = held.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING]).order_by()
-    found: dict[UUID, dict[str, int]] = {}
-    rows = held.values_list("endpoint__project__tenant_id", "generation_id").annotate(Sum("rdus"))
-    for tenant, generation, rdus in rows:
-        found.setdefault(tenant, {})[generation] = rdus
-    return found
+    return dict(counted.get(actor.tenant, {})) if actor.tenant else {}
 
 
 # ----- dry run --------------------------------------------------------------------------------------------
@@ -157,22 +144,27 @@ def preview(
     instances: int,
     endpoint: UUID | None = None,
     kept: int = 0,
+    tenant: UUID | None = None,
 ) -> Preview:
     """The planner's own answer on a wish that is not written down.
 
+    `tenant`: whose it is, where not the active one's.
     `endpoint`: the one being edited; what it holds counts as free, and what waits of it not at all, unless some
     of its instances are `kept`: then only those beyond them are planned.
     """
     anew = endpoint if not kept else None
-    wish = _wish(str(endpoint or "new"), str(actor.tenant), rdus, range(kept + 1, instances + 1))
+    whose = tenant or actor.tenant
+    wish = _wish(str(endpoint or "new"), str(whose), rdus, range(kept + 1, instances + 1))
     there = fleet.named_kinds(nodes().filter(generation=generation))
-    seen = fleet.with_freed((kind for kind in there if kind.width >= min_width), _by_name(_held_of(anew)))
-    plan = dry_run(seen, generation, wish, anew)
+    freed = _held_of(anew)
+    seen = fleet.with_freed((kind for kind in there if kind.width >= min_width), _by_name(freed))
+    plan = dry_run(seen, generation, wish, anew, _given_up(whose, freed))
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
     shown = sorted(lands)[:NODES_SHOWN]
-    others = (name for kind in seen for name in kind.names if name not in lands)
+    ours = (kind for kind in seen if kind.is_open_to(whose))
+    others = (name for kind in ours for name in kind.names if name not in lands)
     shown += nsmallest(NODES_SHOWN - len(shown), others)
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
@@ -196,7 +188,12 @@ def spare(endpoint: Endpoint, freed: Mapping[UUID, int]) -> int:
         str(endpoint.pk), str(endpoint.project.tenant_id), endpoint.rdus, range(1, endpoint.instances + 1)
     )
     seen = fleet.with_freed(fleet.named_kinds(rows), _by_name(freed))
-    return len(dry_run(seen, endpoint.generation_id, wish, endpoint.pk).placements)
+    given_up = _given_up(endpoint.project.tenant_id, freed)
+    return len(dry_run(seen, endpoint.generation_id, wish, endpoint.pk, given_up).placements)
+
+
+def _given_up(tenant: UUID | None, freed: Mapping[UUID, int]) -> dict[UUID, int]:
+    return {tenant: sum(freed.values())} if tenant and freed else {}
 
 
 def dry_run(
@@ -204,15 +201,17 @@ def dry_run(
     generation: str,
     wish: Sequence[planner.Waiting],
     without: UUID | None = None,
+    given_up: Mapping[UUID, int] | None = None,
 ) -> planner.Plan:
     """The wish behind those who wait now for these nodes; `without`: an endpoint whose instances do not count.
 
+    `given_up`: RDUs by tenant that their quotas need not count.
     Who wants more than any node has free takes nothing from anybody, and there may be thousands: they are not read.
     """
     widest = max((kind.free for kind in seen if kind.is_ready), default=0)
     waiting = _waiting_now(generation, widest, without)
     listed, rest = fleet.views(seen, len(waiting) + len(wish))
-    return planner.dry_run(listed, waiting, wish, rest=rest)
+    return planner.dry_run(listed, waiting, wish, quotas.policy(generation, given_up), rest)
 
 
 def _wish(endpoint: str, tenant: str, rdus: int, numbers: range) -> list[planner.Waiting]:
@@ -241,12 +240,12 @@ def views(rows: QuerySet[Node]) -> list[planner.NodeView]:
 
     To the planner a node's name, which is unique, is its id: to read UUIDs too takes longer than all the rest.
     """
-    found = rows.order_by().values_list("name", "width", "free", "state")
+    found = rows.order_by().values_list("name", "width", "free", "state", "tenant_id")
     return [
-        planner.NodeView(name, name, width, free, True)
+        planner.NodeView(name, name, width, free, True, "", str(tenant) if tenant else "")
         if state == NodeState.READY
-        else planner.NodeView(name, name, width, free, False, state)
-        for name, width, free, state in found
+        else planner.NodeView(name, name, width, free, False, state, str(tenant) if tenant else "")
+        for name, width, free, state, tenant in found
     ]
 
 
@@ -316,9 +315,13 @@ def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
     return "free" if node.state == NodeState.READY else "out"
 
 
-def kinds_for(options: Sequence[DeployOption]) -> list[Kind]:
-    """The nodes that there are for these, by kind: what `existing` and `recommended` look at."""
-    return fleet.kinds(nodes().filter(generation__in=[option.generation_id for option in options]))
+def kinds_for(options: Sequence[DeployOption], tenant: UUID | None) -> list[Kind]:
+    """The nodes that there are for these, by kind: what `existing` and `recommended` look at.
+
+    Those that are another tenant's are none.
+    """
+    found = fleet.kinds(nodes().filter(generation__in=[option.generation_id for option in options]))
+    return [kind for kind in found if kind.is_open_to(tenant)]
 
 
 def existing(options: Sequence[DeployOption], kinds: Iterable[Kind]) -> list[DeployOption]:

@@ -8,6 +8,7 @@ see of an endpoint raises its `route_version`.
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NoReturn
 from uuid import UUID
 
 import redis
@@ -18,13 +19,23 @@ from endpoints import routing
 from endpoints.models import Endpoint
 from scheduler import registers
 from scheduler import selectors as machines
-from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Rdu
-from scheduler.rules import COMING, InstanceState, NodeState, answers, clean_address
+from scheduler.models import LIVE, Allocation, Demand, Instance, Node, Quota, Rdu
+from scheduler.rules import (
+    COMING,
+    InstanceState,
+    NodeState,
+    answers,
+    check_quota,
+    clean_address,
+    quota_in_words,
+)
 from studio import enqueue, keyring
 from studio.audit.services import record
 from studio.errors import Conflict, NotFound, invalid_field
 from studio.hub.models import Generation
+from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor, Facts, clean_name, leading_role, require
+from studio.tenants.selectors import check_open
 from studio.unit import unit_of_work
 
 log = structlog.get_logger()
@@ -124,6 +135,44 @@ def _lock_nodes_of(ids: Sequence[UUID]) -> None:
     list(Node.objects.select_for_update().filter(pk__in=nodes).order_by("pk").values_list("pk"))
 
 
+# ----- quotas ---------------------------------------------------------------------------------------------
+
+
+@unit_of_work
+def set_quotas(
+    *, actor: Actor, tenant: Tenant, wanted: Mapping[str, tuple[int, int | None]], now: datetime
+) -> None:
+    """Generation → (guaranteed, maximum or None for no limit); a generation that is not named stays as it is.
+
+    What is held beyond a maximum goes on; nothing new is placed until less is. Raises `Invalid` at `<generation>`.
+    """
+    facts = Facts(tenant=tenant.pk)
+    require(actor, "tenant.manage", facts, thing="tenant")
+    known = set(Generation.objects.values_list("code", flat=True))
+    for generation, (guaranteed, maximum) in wanted.items():
+        if generation not in known:
+            names = ", ".join(sorted(known))
+            raise invalid_field("arch", f"There is no RDU generation {generation!r}; there are: {names}.")
+        check_quota(generation, guaranteed, maximum)
+    list(Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk).values_list("pk"))
+    present = {row.generation_id: row for row in Quota.objects.filter(tenant=tenant)}
+    changes: dict[str, object] = {}
+    for generation in sorted(wanted):
+        row = present.get(generation)
+        old, new = (row.guaranteed, row.maximum) if row else (0, None), wanted[generation]
+        if old == new:
+            continue
+        Quota.objects.update_or_create(
+            tenant=tenant, generation_id=generation, defaults={"guaranteed": new[0], "maximum": new[1]}
+        )
+        changes[generation] = [quota_in_words(*old), quota_in_words(*new)]
+    if changes:
+        role = leading_role(actor, facts)
+        record(actor, "quota", "tenant", tenant.pk, tenant.name, tenant=tenant.pk, role=role, changes=changes)
+    for generation in changes:
+        raise_demand(generation)
+
+
 # ----- nodes ----------------------------------------------------------------------------------------------
 
 
@@ -195,6 +244,33 @@ def uncordon_node(*, actor: Actor, node: Node, now: datetime) -> Node:
 def drain_node(*, actor: Actor, node: Node, now: datetime) -> Node:
     """Move everything off: replacements start elsewhere, then the old ones end (`endpoints.rollouts`)."""
     return _intend(actor, node, NodeState.DRAINING, now)
+
+
+@unit_of_work
+def assign_node(*, actor: Actor, node: Node, tenant: Tenant | None, now: datetime) -> Node:
+    """Keep it for one tenant's instances; with None it is shared by all again.
+
+    What others run on it moves off as in a drain: replacements start elsewhere, only then do the old ones end.
+    """
+    require(actor, "tenant.manage", Facts(tenant=actor.tenant), thing="node")
+    if tenant is not None:
+        check_open(tenant)
+    rows = Node.objects.select_for_update(of=("self",)).select_related("tenant")
+    node = rows.exclude(state=NodeState.REMOVED).filter(pk=node.pk).first() or _gone(node)
+    if node.tenant == tenant:
+        return node
+    old, node.tenant = node.tenant, tenant
+    node.save(update_fields=["tenant"])
+    names = [each.name if each else "shared by all" for each in (old, tenant)]
+    _record(actor, "assign", node, {"tenant": names})
+    raise_demand(node.generation_id)
+    for endpoint in machines.endpoints_on(node.pk):
+        enqueue.nudge_converging(str(endpoint))
+    return node
+
+
+def _gone(node: Node) -> NoReturn:
+    raise NotFound(f"There is no node {node.name}.")
 
 
 @unit_of_work

@@ -9,5 +9,6 @@ urlpatterns = [
     path("resources/nodes/<str:node>/uncordon/", views.uncordon, name="node-uncordon"),
     path("resources/nodes/<str:node>/drain/", views.drain, name="node-drain"),
     path("resources/nodes/<str:node>/undrain/", views.undrain, name="node-undrain"),
+    path("resources/nodes/<str:node>/assign/", views.assign, name="node-assign"),
     path("resources/nodes/<str:node>/remove/", views.remove, name="node-remove"),
 ]

@@ -19,14 +19,15 @@ from endpoints.views.shown import Pool, spans
 from scheduler import fleet, selectors, services
 from scheduler import resources as reading
 from scheduler.fleet import Kind
-from scheduler.forms import NodeForm
+from scheduler.forms import AssignForm, NodeForm
 from scheduler.models import Node
 from scheduler.resources import Held, Move, NodeRow, Wait
 from scheduler.rules import NODE_STATES, NodeState, answers, join_command
 from studio import env, htmx
 from studio.errors import Refusal
 from studio.json_api import page as page_of
-from studio.tenants.rules import may, require
+from studio.tenants import selectors as tenants
+from studio.tenants.rules import Actor, Facts, may, require
 
 METHODS = ["GET", "HEAD", "POST"]
 PAGE = 25
@@ -61,6 +62,7 @@ def resources(request: htmx.Request) -> HttpResponse:
         "more_waits": queue.more,
         "many_generations": len({wait.generation for wait in queue.waits}) > 1,
         "may_manage": may(actor, "node.manage", services.NODE_FACTS),
+        "may_assign": _may_assign(actor),
     }
     return htmx.page(request, "scheduler/resources.html", context, part="live")
 
@@ -132,6 +134,8 @@ class Row:
 
     @property
     def _unheld(self) -> Look:
+        if self.row.is_anothers and self.is_ready:
+            return "other", "", "", escape(f"free, kept for {self.row.whose}")
         if self.is_ready:
             return "free", "", "", "free"
         return "out", "", "", f"held by nobody; the node is {self.node.state}"
@@ -241,6 +245,31 @@ def drain(request: htmx.Request, node: str) -> HttpResponse:
 @require_http_methods(METHODS)
 def remove(request: htmx.Request, node: str) -> HttpResponse:
     return _deed(request, node, "Remove", services.remove_node, "was removed", _remove_context)
+
+
+@require_http_methods(METHODS)
+def assign(request: htmx.Request, node: str) -> HttpResponse:
+    actor = request.actor
+    require(actor, "tenant.manage", Facts(tenant=actor.tenant), thing="node")
+    found = selectors.node_named(node)
+    typed = request.POST if request.method == "POST" else None
+    form = AssignForm(tenants.visible(actor).order_by("name"), typed, initial={"tenant": found.tenant_id})
+    back = reverse("resources")
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.assign_node(actor=actor, node=found, tenant=form.chosen, now=request.now)
+        except Refusal as refusal:
+            htmx.blame(form, refusal)
+        else:
+            whose = f"kept for {form.chosen.name}" if form.chosen else "shared by all tenants"
+            say = f"Node {found.name} is {whose}."
+            return htmx.done(request, to=back, say=say, events=["nodes-changed"])
+    (row,) = reading.node_rows(actor, [found])
+    return htmx.dialog(request, "scheduler/assign.html", {"row": Row(row), "form": form, "back": back})
+
+
+def _may_assign(actor: Actor) -> bool:
+    return may(actor, "tenant.manage", Facts(tenant=actor.tenant))
 
 
 def _drain_context(request: htmx.Request, row: NodeRow) -> dict[str, Any]:

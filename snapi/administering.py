@@ -20,6 +20,9 @@ class Administrator(Client):
         """`verb`: archive, unarchive."""
         return self._call("POST", "tenants", tenant, verb)
 
+    def change_quota(self, tenant: str, wish: Json) -> Json:
+        return self._call("PATCH", "tenants", tenant, "quota", body=wish)
+
     # Users
 
     def list_users(self, *, tenant: str | None = None, search: str | None = None) -> Json:
@@ -37,3 +40,9 @@ class Administrator(Client):
     def change_user(self, user: str, verb: str) -> Json:
         """`verb`: deactivate, reactivate."""
         return self._call("POST", "users", user, verb)
+
+    # Nodes
+
+    def assign_node(self, node: str, tenant: str) -> Json:
+        """An empty `tenant`: shared by all."""
+        return self._call("POST", "nodes", node, "assign", body={"tenant": tenant})

@@ -94,5 +94,6 @@ def _window(actor: Actor, project: Project, form: EndpointForm) -> dict[str, Any
         min_width=plan.min_width,
         rdus=plan.rdus,
         instances=plan.instances,
+        tenant=project.tenant_id,
     )
     return context | {"preview": found, "outlook": Outlook(found)}

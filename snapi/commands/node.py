@@ -9,6 +9,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from snapi import completion, config
+from snapi.administering import Administrator
 from snapi.asking import confirm
 from snapi.client import Client
 from snapi.errors import WrongUsage
@@ -25,6 +26,7 @@ COLUMNS = [
     ("State", 9),
     ("Virtual", 7),
     ("Held by", 30),
+    ("Kept for", 8),
 ]
 TOKEN_ROOM = 200  # bytes
 
@@ -102,6 +104,24 @@ def undrain(node: NodeOption, json_output: JsonOption = False) -> None:
     _change(node, "undrain", "is not emptied any more", json_output)
 
 
+@app.command(epilog="\b\nExample:\n  snapi node assign --node sn40l-3 --tenant research")
+def assign(
+    node: NodeOption,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", "-t", metavar="NAME|ID", help="Whose instances alone it takes.")
+    ] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Share it by all tenants again.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Keep a node for a tenant, or share it again; what others run on it moves off. For OrgAdmins."""
+    if shared == (tenant is not None):
+        raise WrongUsage("Say --tenant or --shared, one of them.")
+    with Administrator(config.load()) as client:
+        answer = client.assign_node(node, tenant or "")
+    outcome = "is shared by all tenants" if shared else f"is kept for {one_line(answer.get('kept_for'))}"
+    show(answer, json_output, f"Node {one_line(answer.get('name', node))} {outcome}.")
+
+
 @app.command(epilog="\b\nExample:\n  snapi node remove --node sn40l-3 --yes")
 def remove(
     node: NodeOption,
@@ -135,6 +155,7 @@ def _row(node: dict[str, Any]) -> tuple[object, ...]:
         node.get("state"),
         "yes" if node.get("virtual") else "no",
         dash(", ".join(holders)),
+        dash(node.get("kept_for")),
     )
 
 

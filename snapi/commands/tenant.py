@@ -8,12 +8,21 @@ from snapi import config
 from snapi.administering import Administrator
 from snapi.asking import confirm
 from snapi.client import Client
+from snapi.errors import WrongUsage
 from snapi.options import JsonOption, TenantOption
 from snapi.output import dash, day, grid, label_block, one_line, section, show
 
 app = typer.Typer(no_args_is_help=True)
 
-RDU_COLUMNS = [("Arch", 10), ("Total RDUs", 10), ("Available RDUs", 14), ("Free in one node", 16)]
+RDU_COLUMNS = [
+    ("Arch", 10),
+    ("Total RDUs", 10),
+    ("Available RDUs", 14),
+    ("Free in one node", 16),
+    ("Held", 4),
+    ("Guaranteed", 10),
+    ("Maximum", 8),
+]
 
 
 @app.command("list", epilog="\b\nExample:\n  snapi tenant list")
@@ -94,6 +103,42 @@ def unarchive(tenant: TenantOption, json_output: JsonOption = False) -> None:
     show(answer, json_output, f"Tenant {_name(answer, tenant)} is open again.")
 
 
+@app.command(
+    epilog="\b\nExample:\n  snapi tenant quota --tenant research --arch SN40L --guaranteed 8 --maximum 16"
+)
+def quota(
+    tenant: TenantOption,
+    arch: Annotated[str, typer.Option("--arch", "-a", metavar="ARCH", help="RDU generation, e.g. SN40L.")],
+    guaranteed: Annotated[
+        int | None, typer.Option(metavar="RDUS", help="RDUs of which the tenant is sure.")
+    ] = None,
+    maximum: Annotated[
+        str | None, typer.Option(metavar="RDUS|none", help="The most RDUs it may hold; none: no limit.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Change how many RDUs of a generation a tenant may hold; for OrgAdmins."""
+    wish: dict[str, Any] = {"arch": arch}
+    if guaranteed is not None:
+        wish["guaranteed"] = guaranteed
+    if maximum is not None:
+        wish |= _maximum(maximum)
+    if len(wish) == 1:
+        raise WrongUsage("Nothing to change; see snapi tenant quota --help.")
+    with Administrator(config.load()) as client:
+        answer = client.change_quota(tenant, wish)
+    show(answer, json_output, _info_text(answer.get("data") or {}))
+
+
+def _maximum(word: str) -> dict[str, Any]:
+    if word.casefold() == "none":
+        return {"unlimited": True}
+    try:
+        return {"maximum": int(word)}
+    except ValueError:
+        raise WrongUsage(f"--maximum is a number or none, not {word!r}.") from None
+
+
 def _name(answer: dict[str, Any], otherwise: str) -> str:
     return one_line((answer.get("data") or {}).get("tenant_name", otherwise))
 
@@ -111,5 +156,10 @@ def _info_text(tenant: dict[str, Any]) -> str:
             ("RDU Arch", ", ".join(str(row.get("arch")) for row in rdus) or "-"),
         ],
     )
-    rows = [[dash(row.get(name)) for name in ("arch", "total", "available", "widest_free")] for row in rdus]
+    columns = ("arch", "total", "available", "widest_free", "held", "guaranteed")
+    rows = [[*(dash(row.get(name)) for name in columns), _limit(row)] for row in rdus]
     return f"{block}\n{grid(RDU_COLUMNS, rows)}"
+
+
+def _limit(row: dict[str, Any]) -> object:
+    return "no limit" if row.get("maximum") is None else row["maximum"]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 
+from scheduler.quotas import Standing
 from studio.people.rules import MEMBER, TENANT_ADMIN, Person
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor
@@ -87,6 +88,47 @@ class RolesForm(forms.Form):
 
     def org_admin(self) -> bool | None:
         return self.cleaned_data["org_admin"] if "org_admin" in self.changed_data else None
+
+
+class QuotaForm(forms.Form):
+    """The RDU quota box: two fields for each generation."""
+
+    use_required_attribute = False
+
+    def __init__(self, standings: Iterable[Standing], *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.standings = list(standings)
+        for each in self.standings:
+            for word, label, value in (
+                ("guaranteed", "Guaranteed", each.guaranteed),
+                ("maximum", "Maximum", each.maximum),
+            ):
+                self.fields[f"{word}-{each.generation}"] = forms.IntegerField(
+                    label=label,
+                    required=False,
+                    initial=value,
+                    error_messages={"invalid": "Enter a whole number."},
+                    widget=_text(inputmode="numeric", placeholder="no limit" if word == "maximum" else "0"),
+                )
+
+    @property
+    def rows(self) -> list[tuple[Standing, forms.BoundField, forms.BoundField]]:
+        return [
+            (each, self[f"guaranteed-{each.generation}"], self[f"maximum-{each.generation}"])
+            for each in self.standings
+        ]
+
+    def wanted(self) -> dict[str, tuple[int, int | None]]:
+        """Of the generations that were changed here; an empty maximum is no limit."""
+        found = {}
+        for each in self.standings:
+            names = f"guaranteed-{each.generation}", f"maximum-{each.generation}"
+            if set(names) & set(self.changed_data):
+                found[each.generation] = (
+                    self.cleaned_data[names[0]] or 0,
+                    self.cleaned_data[names[1]],
+                )
+        return found
 
 
 def _field(tenant: UUID) -> str:

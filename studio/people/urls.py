@@ -6,6 +6,7 @@ urlpatterns = [
     path("tenants/", views.tenants, name="tenants"),
     path("tenants/new/", views.new_tenant, name="tenant-new"),
     path("tenants/<str:tenant>/edit/", views.edit_tenant, name="tenant-edit"),
+    path("tenants/<str:tenant>/quota/", views.tenant_quota, name="tenant-quota"),
     path("tenants/<str:tenant>/archive/", views.archive_tenant, name="tenant-archive"),
     path("tenants/<str:tenant>/unarchive/", views.unarchive_tenant, name="tenant-unarchive"),
     path("users/", views.users, name="users"),

@@ -1,6 +1,6 @@
 """Users and Tenant management: the pages of OrgAdmins and TenantAdmins, with their dialogs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.forms import Form
@@ -13,11 +13,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from endpoints.views.shown import rows_of
+from scheduler import quotas
+from scheduler import services as scheduling
+from scheduler.rules import check_quota
 from studio import htmx
-from studio.errors import Refusal
+from studio.errors import Invalid, Refusal
 from studio.json_api import page as page_of
 from studio.people import selectors, services
-from studio.people.forms import RolesForm, TenantForm, UserForm
+from studio.people.forms import QuotaForm, RolesForm, TenantForm, UserForm
 from studio.people.selectors import Counts
 from studio.tenants import services as making
 from studio.tenants.models import Tenant, User
@@ -34,8 +37,13 @@ SHORT = 20  # endpoints that a confirmation lists
 class TenantRow:
     """A tenant with what stands in it and what its menu offers."""
 
-    def __init__(self, tenant: Tenant, counts: Counts, actor: Actor) -> None:
+    def __init__(
+        self, tenant: Tenant, counts: Counts, standings: Sequence[quotas.Standing], actor: Actor
+    ) -> None:
         self.tenant, self.counts = tenant, counts
+        self.standings = [
+            each for each in standings if each.held or each.guaranteed or each.maximum is not None
+        ]
         self.status = "Archived" if tenant.archived_at else "Active"
         self.may_manage = may(actor, "tenant.manage", Facts(tenant=tenant.pk))
 
@@ -45,9 +53,9 @@ def tenants(request: htmx.Request) -> HttpResponse:
     actor = request.actor
     selectors.require_admin(actor)
     found, following = page_of(selectors.administered(actor), request.GET.get("cursor"), PAGE)
-    counts = selectors.counts(found)
+    counts, standings = selectors.counts(found), quotas.standings(each.pk for each in found)
     context = {
-        "rows": [TenantRow(each, counts[each.pk], actor) for each in found],
+        "rows": [TenantRow(each, counts[each.pk], standings[each.pk], actor) for each in found],
         "following": following,
         "may_create": actor.is_org_admin,
     }
@@ -75,6 +83,31 @@ def edit_tenant(request: htmx.Request, tenant: str) -> HttpResponse:
         return f"Tenant {now.name} was saved."
 
     return _tenant_box(request, "people/tenant-edit.html", form, rename, tenant=found)
+
+
+@require_http_methods(METHODS)
+def tenant_quota(request: htmx.Request, tenant: str) -> HttpResponse:
+    found = _tenant(request, tenant)
+    typed = request.POST if request.method == "POST" else None
+    form = QuotaForm(quotas.standings([found.pk])[found.pk], typed)
+
+    def save(form: Form) -> str:
+        for generation, limits in form.wanted().items():  # type: ignore[attr-defined]
+            _check_at_its_field(generation, limits)
+        wanted = form.wanted()  # type: ignore[attr-defined]
+        scheduling.set_quotas(actor=request.actor, tenant=found, wanted=wanted, now=request.now)
+        return f"The RDU quota of {found.name} was saved."
+
+    return _tenant_box(request, "people/tenant-quota.html", form, save, tenant=found)
+
+
+def _check_at_its_field(generation: str, limits: tuple[int, int | None]) -> None:
+    """The rule's refusal, at the field of this generation."""
+    try:
+        check_quota(generation, *limits)
+    except Invalid as refusal:
+        refusal.fields = {f"{name}-{generation}": text for name, text in refusal.fields.items()}
+        raise
 
 
 @require_http_methods(METHODS)

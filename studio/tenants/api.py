@@ -1,12 +1,15 @@
 """`/api/tenants`: the tenants somebody belongs to; for OrgAdmins to create, rename and archive."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ninja import Router, Schema
 from pydantic import Field
 
+from scheduler import quotas
 from scheduler import selectors as machines
+from scheduler import services as scheduling
 from studio.json_api import PAGE, ApiRequest, Body, moment, page
 from studio.json_docs import changes, creates, looks
 from studio.people import selectors as people
@@ -32,16 +35,31 @@ class TenantOut(Schema):
 
 
 class Rdus(Schema):
-    """The RDUs of one generation. `widest_free` is the most that is free in a single node."""
+    """The RDUs of one generation. `widest_free` is the most that is free in a single node.
+
+    `held` by the tenant, which is sure of `guaranteed` and may hold `maximum` (null: no limit).
+    """
 
     arch: str
     total: int
     available: int
     widest_free: int
+    held: int
+    guaranteed: int
+    maximum: int | None
 
 
 class TenantInfo(TenantOut):
     rdus: list[Rdus]
+
+
+class QuotaWish(Body):
+    """What is absent stays."""
+
+    arch: str = Field(examples=["SN40L"])
+    guaranteed: int | None = Field(None, description="RDUs of which the tenant is sure.", examples=[8])
+    maximum: int | None = Field(None, description="The most RDUs it may hold.", examples=[16])
+    unlimited: bool = Field(False, description="No maximum.")
 
 
 class Tenants(Schema):
@@ -105,8 +123,28 @@ def _deed(request: ApiRequest, tenant: str, service: Callable[..., Tenant]) -> d
     return {"data": _info(request.auth, service(actor=request.auth, tenant=found, now=request.now))}
 
 
+@router.patch("/tenants/{tenant}/quota", response=changes(OneTenant), summary="Change a tenant's RDU quota")
+def change_quota(request: ApiRequest, tenant: str, body: QuotaWish) -> dict[str, Any]:
+    """Of one generation. What is held beyond a lower maximum goes on; nothing new is placed until less is held."""
+    found = people.tenant_named(request.auth, tenant)
+    arch = body.arch.strip().upper()
+    rows = {row.generation: row for row in quotas.standings([found.pk])[found.pk]}
+    now = rows.get(arch)
+    guaranteed, maximum = (now.guaranteed, now.maximum) if now else (0, None)
+    guaranteed = guaranteed if body.guaranteed is None else body.guaranteed
+    maximum = None if body.unlimited else maximum if body.maximum is None else body.maximum
+    scheduling.set_quotas(
+        actor=request.auth, tenant=found, wanted={arch: (guaranteed, maximum)}, now=request.now
+    )
+    return {"data": _info(request.auth, found)}
+
+
 def _info(actor: Actor, tenant: Tenant) -> dict[str, Any]:
-    return _tenant(actor, tenant) | {"rdus": [_rdus(each) for each in machines.capacities(actor)]}
+    """The RDUs as they are for this tenant, whichever is the active one."""
+    told = {row.generation: row for row in quotas.standings([tenant.pk])[tenant.pk]}
+    there = {row.generation: row for row in machines.capacities(replace(actor, tenant=tenant.pk))}
+    codes = [*there, *(code for code in told if code not in there)]
+    return _tenant(actor, tenant) | {"rdus": [_rdus(code, there.get(code), told.get(code)) for code in codes]}
 
 
 def _tenant(actor: Actor, tenant: Tenant) -> dict[str, Any]:
@@ -125,10 +163,13 @@ def _role(actor: Actor, tenant: Tenant) -> str:
     return "TenantAdmin" if actor.tenants.get(tenant.pk) == "tenant_admin" else "member"
 
 
-def _rdus(capacity: machines.Capacity) -> dict[str, Any]:
+def _rdus(arch: str, capacity: machines.Capacity | None, standing: quotas.Standing | None) -> dict[str, Any]:
     return {
-        "arch": capacity.generation,
-        "total": capacity.total,
-        "available": capacity.free,
-        "widest_free": capacity.widest,
+        "arch": arch,
+        "total": capacity.total if capacity else 0,
+        "available": capacity.free if capacity else 0,
+        "widest_free": capacity.widest if capacity else 0,
+        "held": standing.held if standing else 0,
+        "guaranteed": standing.guaranteed if standing else 0,
+        "maximum": standing.maximum if standing else None,
     }

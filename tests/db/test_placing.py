@@ -127,7 +127,7 @@ def test_a_planner_that_fails_leaves_the_lease_free_and_the_demand_open(cast, mo
     cast.node()
     cast.endpoint()
     with monkeypatch.context() as broken:
-        broken.setattr(placing.planner, "plan", lambda *_: 1 / 0)
+        broken.setattr(placing.planner, "plan", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             placing.place_pending("SN40L")
     assert (lease().held_until, lease().planned) == (None, 0)

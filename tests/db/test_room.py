@@ -6,7 +6,7 @@ from django.db import transaction
 from hypothesis import strategies as st
 
 from scheduler import selectors
-from scheduler.models import Node
+from scheduler.models import Node, Quota
 from scheduler.room import surely_fits
 from scheduler.rules import NodeState
 from tests.support.cast import Cast, make_cast
@@ -15,7 +15,12 @@ from tests.support.effort import examples
 pytestmark = pytest.mark.django_db
 
 NODES = st.lists(
-    st.tuples(st.sampled_from([4, 8, 16]), st.integers(0, 16), st.sampled_from(["ready", "cordoned"])),
+    st.tuples(
+        st.sampled_from([4, 8, 16]),
+        st.integers(0, 16),
+        st.sampled_from(["ready", "cordoned"]),
+        st.sampled_from([None, None, "default", "research"]),
+    ),
     max_size=4,
 )
 
@@ -30,7 +35,7 @@ def both(
     cast.instance(own, state="awaiting")
     wish = {"generation": "SN40L", "min_width": min_width, "rdus": rdus, "instances": instances}
     preview = selectors.preview(cast.owen, **wish, endpoint=own.pk)
-    return surely_fits(**wish, without=own.pk), not preview.waits
+    return surely_fits(**wish, tenant=cast.owen.tenant, without=own.pk), not preview.waits
 
 
 @hypothesis.settings(
@@ -44,15 +49,17 @@ def both(
     instances=st.integers(0, 6),
     min_width=st.sampled_from([0, 8, 16]),
     others=st.lists(st.sampled_from([1, 2, 5, 16]), max_size=4).map(tuple),
+    maximum=st.none() | st.integers(0, 20),
 )
-def test_what_surely_fits_waits_for_nothing(db, nodes, rdus, instances, min_width, others):
+def test_what_surely_fits_waits_for_nothing(db, nodes, rdus, instances, min_width, others, maximum):
     with transaction.atomic():
         cast = make_cast()
-        for number, (width, free, state) in enumerate(nodes):
+        for number, (width, free, state, tenant) in enumerate(nodes):
             Node.objects.create(
                 name=f"n{number}", generation_id="SN40L", width=width, free=min(free, width), virtual=True,
-                state=state, sealed_token=b"-",
+                state=state, sealed_token=b"-", tenant=cast.tenants.get(tenant),
             )  # fmt: skip
+        Quota.objects.create(tenant=cast.tenants["default"], generation_id="SN40L", maximum=maximum)
         sure, fits = both(cast, rdus=rdus, instances=instances, min_width=min_width, others=others)
         transaction.set_rollback(True)
     assert fits or not sure

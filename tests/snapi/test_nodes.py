@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("signed_in")
 NODE: dict[str, Any] = {
     "id": "1205d9db-250a-4e71-b1a8-33fa3ffa05cc", "name": "sn40l-1", "arch": "SN40L", "rdus": 8, "free": 5,
     "virtual": True, "state": "ready", "intent": "ready", "time_state": "2023-11-07T13:06:50.209626+00:00",
+    "kept_for": "research",
     "instances": [
         {"held_by": "hello", "endpoint_id": "x", "instance": 1, "state": "ready", "rdus": [0]},
         {"held_by": "hello", "endpoint_id": "x", "instance": 2, "state": "ready", "rdus": [1]},
@@ -89,3 +90,14 @@ def test_a_refusal_is_the_apis_sentence(studio: FakeStudio, run: Run) -> None:
     result = run("node", "drain", "-n", "sn40l-1")
     assert (result.code, result.err) == (1, f"{sentence}\n")
     assert "Status_code: 403" in result.out
+
+
+def test_a_node_is_kept_for_a_tenant_or_shared(studio: FakeStudio, run: Run) -> None:
+    studio.answer("POST", "/api/nodes/sn40l-1/assign", NODE)
+    said = run("node", "assign", "-n", "sn40l-1", "--tenant", "research").out
+    assert said == "Node sn40l-1 is kept for research.\n"
+    assert (
+        run("node", "assign", "-n", "sn40l-1", "--shared").out == "Node sn40l-1 is shared by all tenants.\n"
+    )
+    assert [each.body for each in studio.asked] == [{"tenant": "research"}, {"tenant": ""}]
+    assert run("node", "assign", "-n", "sn40l-1").code == 2

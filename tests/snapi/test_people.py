@@ -43,6 +43,24 @@ def test_a_tenant_is_created_renamed_archived_and_opened(studio: FakeStudio, run
     assert [each.body for each in studio.asked] == [{"name": "research"}, {"name": "science"}, None, None]
 
 
+def test_a_quota_is_set(studio: FakeStudio, run: Run) -> None:
+    rdus = {
+        "arch": "SN40L", "total": 8, "available": 4, "widest_free": 4, "held": 4, "guaranteed": 2, "maximum": None,
+    }  # fmt: skip
+    studio.answer("PATCH", "/api/tenants/research/quota", {"data": TENANT | {"rdus": [rdus]}})
+    result = run(
+        "tenant", "quota", "-t", "research", "--arch", "SN40L", "--guaranteed", "2", "--maximum", "none"
+    )
+    assert "| 4    | 2          | no limit |" in result.out
+    run("tenant", "quota", "-t", "research", "-a", "SN40L", "--maximum", "9")
+    assert [each.body for each in studio.asked] == [
+        {"arch": "SN40L", "guaranteed": 2, "unlimited": True},
+        {"arch": "SN40L", "maximum": 9},
+    ]
+    for wrong in ([], ["--maximum", "much"]):
+        assert run("tenant", "quota", "-t", "research", "-a", "SN40L", *wrong).code == 2
+
+
 def test_archived_tenants_are_listed_apart(studio: FakeStudio, run: Run) -> None:
     studio.answer("GET", "/api/tenants", {"data": [TENANT], "next": None})
     assert "| research " in run("tenant", "list", "--archived").out

@@ -123,8 +123,8 @@ WALK = [
     ("Users", "column", "", "User name|Roles|Last sign-in|Date of creation|Actions"),
     ("Users", "control", "", "New user|Edit roles|Deactivate"),
     ("Tenant management", "heading", "", "Tenant management"),
-    ("Tenant management", "column", "", "Name|Users|Projects|Endpoints|Date of creation|Actions"),
-    ("Tenant management", "control", "", "New tenant|Rename|Archive"),
+    ("Tenant management", "column", "", "Name|Users|Projects|Endpoints|RDUs|Date of creation|Actions"),
+    ("Tenant management", "control", "", "New tenant|Rename|RDU quota|Archive"),
 ]  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_the_menu_leads_there_whom_the_pages_are_for(person, name):
 @pytest.mark.parametrize("name", ["tina", *OTHERS])
 def test_nobody_but_an_org_admin_does_anything_to_tenants(person, world, name):
     default, expected = world.tenants["default"], 404 if name == "oskar" else 403
-    for door in ("tenant-edit", "tenant-archive", "tenant-unarchive"):
+    for door in ("tenant-edit", "tenant-quota", "tenant-archive", "tenant-unarchive"):
         assert person(name).post(door, default, name="x").status == expected
     assert person(name).post("tenant-new", name="x").status == 403
     assert (Tenant.objects.count(), tenant("default").archived_at) == (2, None)
@@ -77,7 +77,7 @@ def test_tenants_with_what_stands_in_them(olga, tina, world):
     assert "Name Users Projects Endpoints" in text
     assert "default Active 5 1 1" in text
     assert "research Active 1 0 0" in text
-    assert "Rename Archive" in text
+    assert "Rename RDU quota Archive" in text
     text = tina.get("tenants").text
     assert "default Active 5 1 1" in text
     assert not {"research", "Rename", "Archive", "New tenant"} & set(text.split())
@@ -120,6 +120,22 @@ def test_the_last_open_tenant_is_not_archived(olga, world):
     olga.post("tenant-archive", world.tenants["research"])
     page = olga.post("tenant-archive", world.tenants["default"], part=True)
     assert "default is the only open tenant" in page.text
+
+
+def test_the_rdu_quota_is_set_and_shown_with_what_is_held(olga, world):
+    world.live(rdus=4)
+    default = world.tenants["default"]
+    assert "SN40L: 4 held" in olga.get("tenants").text
+    assert "SN40L 4 held now" in olga.get("tenant-quota", default).text
+    typed = {"guaranteed-SN40L": "3", "maximum-SN40L": "2", "guaranteed-SN30": "", "maximum-SN30": ""}
+    page = olga.post("tenant-quota", default, part=True, **typed)
+    assert "3 cannot be guaranteed where 2 is the most" in page.fault("guaranteed-SN40L")
+    page = olga.post("tenant-quota", default, part=True, **typed | {"maximum-SN40L": "many"})
+    assert page.fault("maximum-SN40L") == "Enter a whole number."
+    done = olga.post("tenant-quota", default, part=True, **typed | {"maximum-SN40L": "6"})
+    assert done.events["notice"]["text"] == "The RDU quota of default was saved."
+    assert "SN40L: 4 of 6 held 3 guaranteed" in olga.get("tenants").text
+    assert olga.get("tenant-quota", default).value("maximum-SN30") == ""
 
 
 # --- users ----------------------------------------------------------------------------------------------------

@@ -338,3 +338,26 @@ def test_nothing_is_inline_ids_are_used_once_and_every_field_has_a_label(person,
         assert sorted(ids) == sorted(set(ids))
         fields = re.findall(r'<(?:input|select|textarea)\b[^>]*\sid="([^"]+)"', page.html)
         assert set(fields) <= set(re.findall(r'<label for="([^"]+)"', page.html))
+
+
+# --- nodes of a tenant ----------------------------------------------------------------------------------------
+
+
+def test_a_node_is_kept_for_a_tenant_and_shared_again(person, world):
+    olga, research = person("olga"), world.tenants["research"]
+    done = olga.post("node-assign", "sn40l-1", part=True, tenant=str(research.pk))
+    assert done.events["notice"]["text"] == "Node sn40l-1 is kept for research."
+    assert olga.get("node-assign", "sn40l-1").value("tenant") == "research"
+    assert "kept for research" in person("oskar").get("resources").text
+    text = person("owen").get("resources").text
+    assert ("kept for another tenant" in text, "research" in text) == (True, False)
+    assert "8 of 16 free" in text, "theirs is not free for this tenant"
+    olga.post("node-assign", "sn40l-1", tenant="")
+    assert node().tenant is None
+
+
+def test_only_org_admins_assign_nodes(person, world):
+    for name in ("tina", "owen", "otto", "oskar"):
+        assert person(name).post("node-assign", "sn40l-1", tenant="").status == 403
+    assert "Assign" in person("olga").get("resources").text
+    assert "Assign" not in person("otto").get("resources").text

@@ -147,3 +147,16 @@ def test_a_node_that_answers_and_runs_something_is_not_removed(rest: Rest, hello
     assert error_of(rest.otto.post("/api/nodes/sn40l-1/remove"))[:2] == (409, "conflict")
     Node.objects.update(state="lost")
     assert rest.otto.post("/api/nodes/sn40l-1/remove").json["instances"] == []
+
+
+def test_a_node_is_kept_for_a_tenant_and_shared_again(rest: Rest) -> None:
+    assert rest.olga.post("/api/nodes/sn40l-1/assign", {"tenant": "research"}).json["kept_for"] == "research"
+    told = {
+        who: getattr(rest, who).get("/api/nodes").json["nodes"][0]["kept_for"] for who in ("owen", "oskar")
+    }
+    assert told == {"owen": "another tenant", "oskar": "research"}
+    assert rest.owen.get("/api/tenant").json["data"]["rdus"][0]["available"] == 0
+    assert error_of(rest.olga.post("/api/nodes/sn40l-1/assign", {"tenant": "nowhere"}))[0] == 404
+    assert rest.olga.post("/api/nodes/sn40l-1/assign", {}).json["kept_for"] == "shared"
+    for who in ("tina", "owen", "otto", "oskar"):
+        assert error_of(getattr(rest, who).post("/api/nodes/sn40l-1/assign", {}))[0] == 403

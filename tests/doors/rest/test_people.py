@@ -43,6 +43,23 @@ def test_only_an_org_admin_manages_tenants(rest: Rest, who: str, status: int) ->
     assert rest.olga.get("/api/tenants").json["data"][0]["tenant_name"] == "default"
 
 
+@pytest.mark.usefixtures("hub")
+def test_a_quota_is_changed_and_told(rest: Rest) -> None:
+    def quota(**wish: object) -> tuple[object, object, object]:
+        answer = rest.olga.patch("/api/tenants/research/quota", {"arch": "sn40l", **wish})
+        (row,) = answer.json["data"]["rdus"]
+        return row["held"], row["guaranteed"], row["maximum"]
+
+    assert quota(guaranteed=2, maximum=8) == (0, 2, 8)
+    assert quota(maximum=4) == (0, 2, 4)
+    assert quota(unlimited=True) == (0, 2, None)
+    refused = rest.olga.patch("/api/tenants/research/quota", {"arch": "SN40L", "maximum": 1})
+    assert error_of(refused) == (400, "invalid", {"guaranteed": refused.json["message"]})
+    assert error_of(rest.olga.patch("/api/tenants/research/quota", {"arch": "X"}))[0] == 400
+    assert error_of(rest.tina.patch("/api/tenants/default/quota", {"arch": "SN40L"}))[0] == 403
+    assert error_of(rest.tina.patch("/api/tenants/research/quota", {"arch": "SN40L"}))[0] == 404
+
+
 def test_users_of_whom_one_administers(rest: Rest) -> None:
     def names(who: str, **query: str) -> list[str]:
         return [each["name"] for each in getattr(rest, who).get("/api/users", **query).json["users"]]

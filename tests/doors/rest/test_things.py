@@ -32,7 +32,8 @@ def test_another_tenant_is_404(rest: Rest) -> None:
 @pytest.mark.usefixtures("hub")
 def test_a_tenant_lists_the_generations_that_exist(rest: Rest) -> None:
     rdus = rest.owen.get("/api/tenants/default").json["data"]["rdus"]
-    assert rdus == [{"arch": "SN40L", "total": 8, "available": 8, "widest_free": 8}]
+    room = {"total": 8, "available": 8, "widest_free": 8}
+    assert rdus == [{"arch": "SN40L", **room, "held": 0, "guaranteed": 0, "maximum": None}]
 
 
 # Projects

@@ -1,0 +1,83 @@
+"""What tenants hold of each generation, and what they may hold: for the planner, for previews and for pages."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Sum
+
+from scheduler import planner
+from scheduler.models import Instance, Node, Quota
+from scheduler.rules import InstanceState, NodeState
+from studio.hub.models import Generation
+
+Held = Mapping[UUID, Mapping[str, int]]  # tenant → generation → RDUs
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A tenant and one generation. `maximum` None: no limit."""
+
+    generation: str
+    held: int
+    guaranteed: int
+    maximum: int | None
+
+
+def held(tenants: Iterable[UUID] | None = None) -> Held:
+    """By the instances on nodes: each holds all its RDUs there until it is over. Without `tenants`, of all.
+
+    To a database one tenant looks small, and it then takes longer over that one than over all.
+    """
+    rows = Instance.objects.filter(node__isnull=False)
+    rows = rows.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING]).order_by()
+    if tenants is not None:
+        rows = rows.filter(endpoint__project__tenant__in=list(tenants))
+    found: dict[UUID, dict[str, int]] = {}
+    for tenant, generation, rdus in rows.values_list(
+        "endpoint__project__tenant_id", "generation_id"
+    ).annotate(Sum("rdus")):
+        found.setdefault(tenant, {})[generation] = rdus
+    return found
+
+
+def policy(generation: str, freed: Mapping[UUID, int] | None = None) -> planner.Policy:
+    """What the planner has to keep to now. `freed`: RDUs by tenant that are taken for free."""
+    rows = list(Quota.objects.filter(generation=generation))
+    if not rows:  # as nearly everywhere
+        return planner.OPEN_POLICY
+    used = held(row.tenant_id for row in rows)
+    quotas = {}
+    for row in rows:
+        now = used.get(row.tenant_id, {}).get(generation, 0) - (freed or {}).get(row.tenant_id, 0)
+        quotas[str(row.tenant_id)] = planner.Quota(max(0, now), row.maximum, row.guaranteed)
+    return planner.Policy(quotas)
+
+
+def lacking(tenant: UUID, generation: str, rdus: int, freed: int = 0) -> int:
+    """RDUs that the tenant would have to give up for so many more; 0 where it may hold them."""
+    row = Quota.objects.filter(tenant=tenant, generation=generation, maximum__isnull=False).first()
+    if row is None or row.maximum is None:
+        return 0
+    used = held([tenant]).get(tenant, {}).get(generation, 0)
+    return max(0, used - freed + rdus - row.maximum)
+
+
+def standings(tenants: Iterable[UUID]) -> dict[UUID, list[Standing]]:
+    """Every generation that has nodes, or that the tenant holds or has a quota of, in the operator's order."""
+    ids = list(tenants)
+    used = held(ids)
+    rows = {(row.tenant_id, row.generation_id): row for row in Quota.objects.filter(tenant__in=ids)}
+    nodes = Node.objects.exclude(state=NodeState.REMOVED).order_by()
+    present = set(nodes.values_list("generation_id", flat=True).distinct())
+    order = list(Generation.objects.order_by("rank", "code").values_list("code", flat=True))
+    found: dict[UUID, list[Standing]] = {}
+    for tenant in ids:
+        own = used.get(tenant, {})
+        codes = [code for code in order if code in present or code in own or (tenant, code) in rows]
+        found[tenant] = [_standing(code, own.get(code, 0), rows.get((tenant, code))) for code in codes]
+    return found
+
+
+def _standing(generation: str, held_now: int, row: Quota | None) -> Standing:
+    return Standing(generation, held_now, row.guaranteed if row else 0, row.maximum if row else None)
