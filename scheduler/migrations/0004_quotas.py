@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('hub', '0003_runtime_task_and_parallel'),
-        ('scheduler', '0002_node_kinds'),
+        ('scheduler', '0003_told'),
         ('tenants', '0002_notices_read_at'),
     ]
 
