@@ -109,7 +109,7 @@ def node_rows(actor: Actor, nodes: Sequence[Node]) -> list[NodeRow]:
 def overview(actor: Actor, nodes: Sequence[Node], generation: str = "") -> tuple[list[NodeRow], Queue]:
     """These nodes, and what waits, in the planner's order: the first of each generation, and how many more."""
     live, (first, more) = _live_on(nodes), _first_waiting(generation)
-    names = _names(actor, {each.endpoint for each in (*live, *first)})
+    names = _names(actor, {each.endpoint for each in live} | {each.endpoint for each in first})
     return _node_rows(actor, nodes, live, names), Queue(_waits(actor, first, names), more)
 
 
@@ -117,7 +117,7 @@ class _Live(NamedTuple):
     """An RDU that is held."""
 
     node: UUID
-    index: int
+    rdu: int
     instance: UUID
     ordinal: int
     state: str
@@ -138,10 +138,10 @@ def _node_rows(
     actor: Actor, nodes: Sequence[Node], live: Iterable[_Live], names: dict[UUID, str]
 ) -> list[NodeRow]:
     held: dict[UUID, dict[UUID, Held]] = {node.pk: {} for node in nodes}
-    for node, index, instance, ordinal, state, endpoint, tenant in live:
+    for node, rdu, instance, ordinal, state, endpoint, tenant in live:
         if instance not in held[node]:
             held[node][instance] = Held(instance, ordinal, state, [], _holder(actor, endpoint, tenant, names))
-        held[node][instance].rdus.append(index)
+        held[node][instance].rdus.append(rdu)
     return [
         NodeRow(
             node,

@@ -133,6 +133,11 @@ class Row:
         return mark_safe("".join(CELL.format(*look, index) for index, look in looks.items()))  # noqa: S308
 
     @property
+    def lines(self) -> SafeString:
+        """Who holds which RDUs, for the same reason drawn here."""
+        return mark_safe("".join([each.line for each in self.holders]))  # noqa: S308
+
+    @property
     def _unheld(self) -> Look:
         if self.row.is_anothers and self.is_ready:
             return "other", "", "", escape(f"free, kept for {self.row.whose}")
@@ -164,6 +169,15 @@ class Holding:
         self.rdus = spans(held.rdus)
         known = held.holder.endpoint
         self.window = htmx.address("endpoint", known) if known else ""
+
+    @property
+    def line(self) -> str:
+        """Of the list of a node's holders; escaped."""
+        name, word = escape(self.holder.name), escape(self.word)
+        if not self.window:
+            return f"<li><b>{self.rdus}</b><span>{name}</span><small>{word}</small></li>"
+        told = f"<small>instance {self.held.ordinal}, {word}</small>"
+        return f'<li><b>{self.rdus}</b><a href="{escape(self.window)}">{name}</a>{told}</li>'
 
     @property
     def look(self) -> Look:
