@@ -3,13 +3,34 @@
 import gc
 import os
 
-from django.core.asgi import get_asgi_application
+import django
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # A request has a thread of its own, and without a pool a new connection too.
 os.environ.setdefault("STUDIO_DATABASE_POOL", "1")
 
-application = get_asgi_application()
+
+class OneThread(ASGIHandler):
+    """A request goes to its thread once, with all its middleware, and comes back with the answer.
+
+    No view and no middleware of ours is async. Django's own handler goes back to the loop and into the thread again
+    at each of them; what is async in an answer, the stream of a watch, is sent by the loop as ever.
+    """
+
+    def __init__(self) -> None:
+        super(ASGIHandler, self).__init__()
+        self.load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+
+
+django.setup(set_prefix=False)
+application = OneThread()
 
 from endpoints.routing import Publisher  # noqa: E402  after Django is set up
 from studio import urls  # noqa: E402, F401  here and not at the first request
