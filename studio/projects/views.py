@@ -70,11 +70,12 @@ def projects(request: htmx.Request) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_project(request: htmx.Request) -> HttpResponse:
+    tenant = active_tenant(request.actor)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             project = services.create_project(
-                actor=request.actor, tenant=active_tenant(request.actor), now=request.now, **form.cleaned_data
+                actor=request.actor, tenant=tenant, now=request.now, **form.cleaned_data
             )
         except Refusal as refusal:
             htmx.blame(form, refusal)
