@@ -74,7 +74,7 @@ def create_endpoint(
         created_at=now,
         updated_at=now,
     )
-    mint_first_key(actor=actor, endpoint=endpoint, now=now)
+    endpoint.first_value = mint_first_key(actor=actor, endpoint=endpoint, now=now)[1]
     _record(actor, "create", endpoint, {"model": str(plan.version), "instances": plan.instances})
     rollouts.converge(endpoint.pk, now=now)
     return endpoint

@@ -52,6 +52,7 @@ class ApiRequest(HttpRequest):
 
     auth: Actor
     now: datetime
+    kept: dict[str, Any] | None = None  # what a repeat is answered, where that is less (`studio.repeating`)
 
 
 class Body(Schema):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ninja import Router, Schema
+from pydantic import Field
 
 from scheduler import selectors as machines
 from studio.json_api import PAGE, ApiRequest, moment, page
@@ -32,6 +33,7 @@ class Rdus(Schema):
 
 class TenantInfo(TenantOut):
     rdus: list[Rdus]
+    values_once: bool = Field(description="Values of API keys are shown only in the answer that makes them.")
 
 
 class Tenants(Schema):
@@ -60,7 +62,10 @@ def tenant_info(request: ApiRequest, tenant: str) -> dict[str, Any]:
 
 
 def _info(actor: Actor, tenant: Tenant) -> dict[str, Any]:
-    return _tenant(actor, tenant) | {"rdus": [_rdus(each) for each in machines.capacities(actor)]}
+    return _tenant(actor, tenant) | {
+        "rdus": [_rdus(each) for each in machines.capacities(actor)],
+        "values_once": tenant.values_once,
+    }
 
 
 def _tenant(actor: Actor, tenant: Tenant) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Tenant(models.Model):
     name = models.CharField(max_length=63)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
+    values_once = models.BooleanField("key values are shown once only", default=False)
 
     class Meta:
         ordering = ["name"]

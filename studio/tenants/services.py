@@ -9,6 +9,7 @@ from django.db.models import F
 
 from studio import keyring, seal
 from studio.accounts import services as accounts
+from studio.accounts.models import Session
 from studio.audit.services import record
 from studio.errors import Conflict, Forbidden, NotSignedIn
 from studio.tenants import selectors
@@ -110,6 +111,11 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     role = leading_role(actor, facts)
     record(actor, "platform key", "user", user.pk, user.username, tenant=None, role=role)
     return seal.Secret(value)
+
+
+def end_sessions(*, user: User) -> int:
+    """Sign somebody out of every browser, for good: also after they are active again. Returns sessions."""
+    return Session.objects.filter(user=user).delete()[0]
 
 
 def read_notices(*, user: User, now: datetime) -> None:

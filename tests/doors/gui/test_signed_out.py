@@ -30,6 +30,7 @@ PLACES = {
     "node-uncordon": ("node",),
     "node-remove": ("node",),
     "switch-tenant": (),
+    "tenant-values": ("tenant",),
     "password": (),
     "sessions-end": (),
     "platform-key": (),
@@ -50,6 +51,7 @@ def addresses(world) -> dict[str, str]:
         "endpoint": endpoint.pk,
         "key": ApiKey.objects.get(is_first=True).pk,
         "node": "sn30-1",
+        "tenant": world.tenants["default"].pk,
     }
     return {door: reverse(door, args=[things[name] for name in names]) for door, names in PLACES.items()}
 
