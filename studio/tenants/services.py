@@ -140,6 +140,12 @@ def authenticate_key(
     return actor
 
 
+def is_platform_key(value: str) -> bool:
+    """Of somebody who may use it."""
+    digest = seal.digest(keyring.key_pepper(), value)
+    return PlatformKey.objects.filter(digest=digest, user__is_active=True).exists()
+
+
 def _key_with_memberships(digest: bytes) -> list[Any]:
     """The key with its person, once for each membership (or once): every request asks for it."""
     keys = PlatformKey.objects.filter(digest=digest, user__is_active=True).select_related("user")
