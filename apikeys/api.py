@@ -9,13 +9,16 @@ from pydantic import Field, WithJsonSchema
 from apikeys import services
 from apikeys.models import ApiKey
 from apikeys.rules import GRACES, LIMITS, MOST_LIMIT, masked, status, status_in_json
+from apikeys.selectors import shown_once
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from studio.json_api import PAGE, ApiRequest, Body, moment, page
 from studio.json_docs import changes, creates, looks
 from studio.projects import selectors as projects
 from studio.repeating import REPEATABLE, may_repeat
+from studio.seal import Secret
 from studio.tenants.rules import may
+from studio.tenants.selectors import tenant_named
 
 router = Router(tags=["API keys"])
 
@@ -127,7 +130,7 @@ def add_api_key(
         **_terms(body),
         now=request.now,
     )
-    return key_json(key, request.now, value.reveal())
+    return _with_value(request, key, value)
 
 
 @router.get("/endpoints/{endpoint}/apikeys/{apikey}", response=looks(KeyOut), summary="An API key")
@@ -193,7 +196,36 @@ def rotate_api_key(
         seen=body.time_updated,
         now=request.now,
     )
-    return key_json(rotated, request.now, value.reveal())
+    return _with_value(request, rotated, value)
+
+
+class Once(Body):
+    once: bool = Field(description="False: from now on values are kept, sealed, and can be revealed.")
+
+
+class OnceOut(Schema):
+    tenant_id: str
+    tenant_name: str
+    values_once: bool
+    removed: int = Field(description="How many values that were kept are gone by it, for good.")
+
+
+@router.post(
+    "/tenants/{tenant}/values-once",
+    response=changes(OnceOut),
+    summary="Show values of API keys once only",
+    tags=["tenants"],
+)
+def show_values_once(request: ApiRequest, tenant: str, body: Once) -> dict[str, Any]:
+    """Then only the answer that makes a value shows it, none is kept, and what was kept is removed."""
+    found = tenant_named(request.auth, tenant)
+    removed = services.show_values_once(actor=request.auth, tenant=found, once=body.once, now=request.now)
+    return {
+        "tenant_id": str(found.pk),
+        "tenant_name": found.name,
+        "values_once": body.once,
+        "removed": removed,
+    }
 
 
 def _endpoint(request: ApiRequest, endpoint: str, project: str | None) -> Endpoint:
@@ -220,6 +252,13 @@ def _terms(body: Terms) -> dict[str, Any]:
     return sent
 
 
+def _with_value(request: ApiRequest, key: ApiKey, value: Secret) -> dict[str, Any]:
+    """With its new value; where that is shown once only, a repeat of the request gets it masked."""
+    if shown_once(key.endpoint_id):
+        request.kept = key_json(key, request.now)
+    return key_json(key, request.now, value.reveal())
+
+
 def keys_json(request: ApiRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
     """The endpoint's keys as the actor may see them: with values (the showing is audited) or masked."""
     return _keys_json(request, endpoint, list(endpoints.told_keys(endpoint)))
@@ -230,6 +269,8 @@ def _keys_json(request: ApiRequest, endpoint: Endpoint, keys: list[ApiKey]) -> l
     if not may(request.auth, "key.manage", facts):
         return [key_json(key, request.now) for key in keys]
     values = services.show_keys(actor=request.auth, keys=keys, facts=facts, now=request.now)
+    if endpoint.first_value is not None:
+        values |= {key.pk: endpoint.first_value for key in keys if key.is_first}
     return [key_json(key, request.now, values[key.pk].reveal() if key.pk in values else "") for key in keys]
 
 

@@ -87,10 +87,17 @@ def read_grace(value: object) -> timedelta:
     return GRACES[value][0]
 
 
-def check_may_show(*, is_revoked: bool) -> None:
+ONCE = "In this tenant values of API keys are shown once only, when they are made; this one can no longer be shown."
+
+
+def check_may_show(*, is_revoked: bool, is_once: bool = False, is_kept: bool = True) -> None:
     """Raises `Conflict` with the sentence."""
     if is_revoked:
         raise Conflict("The value of a revoked API key can no longer be shown.")
+    if is_once:
+        raise Conflict(ONCE)
+    if not is_kept:
+        raise Conflict("The value of this API key was not kept, so it can no longer be shown.")
 
 
 def check_still(seen: str, updated_at: datetime) -> None:

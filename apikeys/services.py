@@ -7,6 +7,7 @@ endpoint first; each change of what works raises its `route_version`, so every g
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from apikeys.models import ApiKey
 from apikeys.rules import (
@@ -19,24 +20,28 @@ from apikeys.rules import (
     check_may_rotate,
     check_may_show,
     check_still,
+    masked,
     read_grace,
     read_terms,
 )
+from apikeys.selectors import shown_once
 from endpoints import routing
 from endpoints.models import Endpoint
 from studio import keyring, seal
 from studio.audit.models import Event
 from studio.audit.services import count_again, record
 from studio.errors import Conflict, NotFound
+from studio.repeats import services as repeats
+from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor, Facts, clean_text, leading_role, require
 from studio.unit import unit_of_work
 
 SHOWN_EVERY = timedelta(hours=1)  # one audit row per actor, key and hour, with a count
 
 
-def mint_first_key(*, actor: Actor, endpoint: Endpoint, now: datetime) -> ApiKey:
+def mint_first_key(*, actor: Actor, endpoint: Endpoint, now: datetime) -> tuple[ApiKey, seal.Secret]:
     """The key every endpoint is created with: a part of its creation, called by `endpoints.services` only."""
-    return _mint(actor, endpoint, FIRST_KEY, now, is_first=True)[0]
+    return _mint(actor, endpoint, FIRST_KEY, now, is_first=True)
 
 
 @unit_of_work
@@ -182,7 +187,7 @@ def rotate_key(
     until = now + read_grace(grace)
     value = str(uuid.uuid4())
     ApiKey.objects.filter(pk=key.pk).update(
-        **_secret(value),
+        **_secret(value, key.endpoint_id),
         old_digest=key.digest if until > now else None,
         old_until=until if until > now else None,
         updated_at=now,
@@ -207,15 +212,68 @@ def show_keys(
     """The values of those that are not revoked, by key id; audited once per actor, key and hour with a count."""
     require(actor, "key.manage", facts, thing="endpoint")
     shown = {key.pk: seal.Secret(keyring.open_value(key.sealed, "api key")) for key in keys if key.sealed}
+    if shown and shown_once(*{key.endpoint_id for key in keys}):
+        return {}
     _count_showings(actor, [key for key in keys if key.pk in shown], facts, now)
     return shown
 
 
 def show_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> seal.Secret:
-    """One value. Raises `Conflict` for a revoked key."""
+    """One value. Raises `Conflict` for a revoked key, and for one whose value was shown once only."""
     require(actor, "key.manage", facts, thing="endpoint")
-    check_may_show(is_revoked=key.revoked_at is not None)
+    is_once = shown_once(key.endpoint_id)
+    check_may_show(is_revoked=key.revoked_at is not None, is_once=is_once, is_kept=bool(key.sealed))
     return show_keys(actor=actor, keys=[key], facts=facts, now=now)[key.pk]
+
+
+# ----- values that are shown once only --------------------------------------------------------------------
+
+
+@unit_of_work
+def show_values_once(*, actor: Actor, tenant: Tenant, once: bool, now: datetime) -> int:
+    """Switch it for a tenant. Returns how many kept values are gone by it, for good.
+
+    What somebody seals at this very moment is not shown any more, and goes with the next sweep.
+    """
+    facts = Facts(tenant.pk)
+    require(actor, "tenant.manage", facts, thing="tenant")
+    tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    if tenant.values_once == once:
+        return 0
+    tenant.values_once = once
+    tenant.save(update_fields=["values_once"])
+    gone = forget_shown()
+    if once:
+        _forget_in_answers(tenant)
+    changes: dict[str, object] = {"values once": [not once, once], "values removed": gone}
+    role = leading_role(actor, facts)
+    record(actor, "show once", "tenant", tenant.pk, tenant.name, tenant=tenant.pk, role=role, changes=changes)
+    return gone
+
+
+def forget_shown() -> int:
+    """The sweep, too: no value stays where values are shown once only. Returns how many went."""
+    kept = ApiKey.objects.filter(sealed__isnull=False, endpoint__project__tenant__values_once=True)
+    ids = list(kept.values_list("pk", flat=True))
+    return ApiKey.objects.filter(pk__in=ids).update(sealed=None) if ids else 0
+
+
+def _forget_in_answers(tenant: Tenant) -> None:
+    """What a request would be answered if it were repeated (`studio.repeats`) has the values, too."""
+    keys = ApiKey.objects.filter(endpoint__project__tenant=tenant)
+    digests = {bytes(digest) for digest in keys.values_list("digest", flat=True)}
+
+    def without(answer: Any) -> Any:
+        if isinstance(answer, list):
+            return [without(each) for each in answer]
+        if not isinstance(answer, dict):
+            return answer
+        value = answer.get("api_key")
+        if isinstance(value, str) and seal.digest(keyring.key_pepper(), value) in digests:
+            answer = answer | {"api_key": masked(value[:8])}
+        return {name: without(each) for name, each in answer.items()}
+
+    repeats.rewrite(without)
 
 
 def key_named(endpoint: Endpoint, id_or_value: str) -> ApiKey:
@@ -280,7 +338,7 @@ def _mint(
         endpoint=endpoint,
         owner_id=actor.id or endpoint.owner_id,
         description=description,
-        **_secret(value),
+        **_secret(value, endpoint.pk),
         created_at=now,
         updated_at=now,
         **facts,
@@ -288,11 +346,11 @@ def _mint(
     return key, seal.Secret(value)
 
 
-def _secret(value: str) -> dict[str, object]:
+def _secret(value: str, endpoint: uuid.UUID) -> dict[str, object]:
     """The columns that are made of a key's value."""
     return {
         "digest": seal.digest(keyring.key_pepper(), value),
-        "sealed": keyring.seal_value(value, "api key"),
+        "sealed": None if shown_once(endpoint) else keyring.seal_value(value, "api key"),
         "prefix": value[:8],
     }
 

@@ -8,4 +8,5 @@ urlpatterns = [
     path("endpoints/<uuid:endpoint>/keys/<uuid:key>/limits/", views.limits, name="key-limits"),
     path("endpoints/<uuid:endpoint>/keys/<uuid:key>/rotate/", views.rotate, name="key-rotate"),
     path("endpoints/<uuid:endpoint>/keys/<uuid:key>/revoke/", views.revoke, name="key-revoke"),
+    path("tenants/<uuid:tenant>/values-once/", views.values_once, name="tenant-values"),
 ]

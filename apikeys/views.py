@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import trigger_client_event
 
+from apikeys import selectors as keys
 from apikeys import services
 from apikeys.forms import DescriptionForm, LimitsForm, NewKeyForm, RotateForm
 from apikeys.models import ApiKey
@@ -29,6 +30,7 @@ from endpoints.models import Endpoint
 from studio import htmx
 from studio.errors import Refusal
 from studio.seal import Secret
+from studio.tenants import selectors as tenants
 from studio.tenants.rules import Facts, require
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -51,6 +53,7 @@ class KeyRow:
         self.can_limit = self.status != REVOKED
         self.can_edit = self.can_revoke = self.can_limit and not key.is_first
         self.can_rotate = key.is_first
+        self.can_show = bool(key.sealed)
         self.old_until = key.old_until if key.old_until and key.old_until > now else None
 
     @property
@@ -77,8 +80,8 @@ def new(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     found, facts = _endpoint(request, endpoint)
     form = NewKeyForm(found.model_version.model.names, _typed(request))
 
-    def add() -> str:
-        services.add_key(
+    def add() -> str | HttpResponse:
+        key, value = services.add_key(
             actor=request.actor,
             endpoint=found,
             facts=facts,
@@ -87,6 +90,8 @@ def new(request: htmx.Request, endpoint: UUID) -> HttpResponse:
             token=form.cleaned_data["token"],
             now=request.now,
         )
+        if keys.shown_once(found.pk):
+            return value_box(request, key, value, back=reverse("endpoint", args=[found.pk]))
         return "The API key was added."
 
     return _box(request, "new", found, form, add)
@@ -170,10 +175,37 @@ def rotate(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
     return htmx.dialog(request, "apikeys/rotate.html", context)
 
 
-def value_box(request: htmx.Request, key: ApiKey, value: Secret, *, back: str) -> HttpResponse:
-    """A key's new value, to copy."""
-    context = {"endpoint": key.endpoint, "each": KeyRow(key, request.now, value.reveal()), "back": back}
-    return trigger_client_event(htmx.dialog(request, "apikeys/value.html", context), "keys-changed")
+def value_box(
+    request: htmx.Request, key: ApiKey, value: Secret, *, back: str, event: str = "keys-changed"
+) -> HttpResponse:
+    """A key's new value, to copy; and whether this is the only time that it is shown."""
+    context = {
+        "endpoint": key.endpoint,
+        "each": KeyRow(key, request.now, value.reveal()),
+        "once": keys.shown_once(key.endpoint_id),
+        "back": back,
+    }
+    return trigger_client_event(htmx.dialog(request, "apikeys/value.html", context), event)
+
+
+# ----- the setting of a tenant ----------------------------------------------------------------------------
+
+
+@require_http_methods(METHODS)
+def values_once(request: htmx.Request, tenant: UUID) -> HttpResponse:
+    """The switch, with what it does spelled out before."""
+    found = tenants.tenant_named(request.actor, str(tenant))
+    require(request.actor, "tenant.manage", Facts(found.pk), thing="tenant")
+    back = reverse("dashboard")
+    if request.method != "POST":
+        context = {"tenant": found, "kept": keys.kept_values(found), "back": back}
+        return htmx.dialog(request, "apikeys/values-once.html", context)
+    once = request.POST.get("once") == "yes"
+    gone = services.show_values_once(actor=request.actor, tenant=found, once=once, now=request.now)
+    say = f"Values of API keys are shown once only in {found.name}; {gone} kept ones were removed."
+    if not once:
+        say = f"New values of API keys are kept in {found.name} and can be revealed."
+    return htmx.done(request, to=back, say=say, events=["tenants-changed"])
 
 
 # ----- what they have in common ---------------------------------------------------------------------------
@@ -200,18 +232,20 @@ def _box(
     box: str,
     endpoint: Endpoint,
     form: BaseForm,
-    act: Callable[[], str],
+    act: Callable[[], str | HttpResponse],
     key: ApiKey | None = None,
 ) -> HttpResponse:
-    """The box, or what it does: `act` returns what is said of it."""
+    """The box, or what it does: `act` returns what is said of it, or what is shown then."""
     window = reverse("endpoint", args=[endpoint.pk])
     if request.method == "POST" and form.is_valid():
         try:
-            say = act()
+            said = act()
         except Refusal as refusal:
             htmx.blame(form, refusal)
         else:
-            return htmx.done(request, to=window, say=say, events=["keys-changed"])
+            if isinstance(said, HttpResponse):
+                return said
+            return htmx.done(request, to=window, say=said, events=["keys-changed"])
     each = KeyRow(key, request.now) if key else None
     context = {"endpoint": endpoint, "form": form, "each": each, "back": window}
     return htmx.dialog(request, f"apikeys/{box}.html", context)

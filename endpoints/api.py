@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from ninja import Query, Router
 
 from apikeys.api import key_json, keys_json
+from apikeys.selectors import shown_once
 from endpoints import selectors, services, statuses
 from endpoints.models import Endpoint
 from endpoints.rules import STATUSES, status_in_json
@@ -93,7 +94,10 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
     project = projects.named(actor, body.project)
     spec = _spec(actor, body, body.endpoint_name, body.description)
     endpoint = services.create_endpoint(actor=actor, project=project, spec=spec, now=request.now)
-    return _with_keys(request, endpoint) | {"warnings": _warnings_of_new(actor, endpoint)}
+    warnings = {"warnings": _warnings_of_new(actor, endpoint)}
+    if shown_once(endpoint.pk):
+        request.kept = masked(selectors.view(endpoint), request.now) | warnings
+    return _with_keys(request, endpoint) | warnings
 
 
 @router.post("/plan", response=looks(PlanOut), summary="Plan an endpoint without creating it")

@@ -9,6 +9,7 @@ from django.db.models.functions import Lower, Now
 
 from studio.hub.models import Generation, ModelVersion, RuntimeVersion
 from studio.projects.models import GENERAL_ACCESS, GENERAL_ACCESS_VALUES, SHARE_ROLES, Project
+from studio.seal import Secret
 
 
 class Endpoint(models.Model):
@@ -18,6 +19,8 @@ class Endpoint(models.Model):
     new instances (model, version, runtime, generation, parameters, restart); `route_version` with whatever
     the gateways must learn, and `published_version` is the last of these the broker holds.
     """
+
+    first_value: Secret | None = None  # of the First Key: no column, only in the answer that makes it
 
     class Desired(models.TextChoices):
         RUNNING = "running"

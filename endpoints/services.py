@@ -79,7 +79,7 @@ def create_endpoint(
     )
     if owner == project.owner_id:
         endpoint.owner = project.owner  # read already
-    mint_first_key(actor=actor, endpoint=endpoint, now=now)
+    endpoint.first_value = mint_first_key(actor=actor, endpoint=endpoint, now=now)[1]
     _record(actor, "create", endpoint, {"model": str(plan.version), "instances": plan.instances})
     rollouts.begin(endpoint, now=now)
     return endpoint

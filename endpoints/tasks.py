@@ -5,6 +5,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from apikeys.services import forget_shown
 from endpoints import rollouts, services
 from scheduler.listening import claim_sweep
 from studio import enqueue
@@ -30,3 +31,4 @@ def forget_deleted() -> None:
     if claim_sweep("forget deleted", 500.0, now):
         services.forget_deleted(now=now)
         forget_answered(now=now)
+        forget_shown()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,7 +149,7 @@ def watch_endpoint(request: ApiRequest, endpoint: str, project: str | None = Non
         raise TooManyWatchers(
             "Too many are watching just now; ask for the endpoint every few seconds instead."
         )
-    watch = Watch(request.auth, found.pk, since, request.now)
+    watch = Watch(request.auth, request.still, found.pk, since, request.now)
     weakref.finalize(watch, WATCHERS.release)  # also where the client left before the first frame
     answer = StreamingHttpResponse(_stream(watch), content_type="text/event-stream; charset=utf-8")
     answer["Cache-Control"] = "no-store"
@@ -173,6 +173,7 @@ class Watch:
     """What one watcher has heard so far."""
 
     actor: Actor
+    still: Callable[[], bool]
     endpoint: UUID
     event: int
     now: datetime
@@ -224,7 +225,7 @@ async def _stream(watch: Watch) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     started = spoken = loop.time()
     while loop.time() - started < WATCH_SECONDS and not watch.gone:
-        frames = await sync_to_async(watch.look)()
+        frames = await sync_to_async(_look)(watch)
         if not frames and loop.time() - spoken >= SILENT_SECONDS:
             frames = [": still watching\n\n"]
         for frame in frames:
@@ -232,6 +233,13 @@ async def _stream(watch: Watch) -> AsyncIterator[str]:
             yield frame
         if not watch.gone:
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _look(watch: Watch) -> list[str]:
+    """Whoever was signed out meanwhile, or whose platform key was replaced, hears no more."""
+    with _fresh_connection():
+        watch.gone = not watch.still()
+    return [_frame("gone", "{}")] if watch.gone else watch.look()
 
 
 @contextmanager

@@ -29,3 +29,8 @@ class AccountCalls:
         """The key that asks stops working by it."""
         answer: dict[str, Any] = self._call("POST", "platform-key")
         return answer
+
+    def show_values_once(self, tenant: str, once: bool) -> dict[str, Any]:
+        """Of a tenant's API keys; what was kept is gone then."""
+        answer: dict[str, Any] = self._call("POST", "tenants", tenant, "values-once", body={"once": once})
+        return answer

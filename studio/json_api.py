@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 from uuid import UUID
@@ -29,6 +29,7 @@ from ninja.parser import Parser
 from ninja.security import HttpBearer, SessionAuth
 from pydantic import ConfigDict
 
+from studio.accounts import selectors as accounts
 from studio.errors import Invalid, NotFound, NotSignedIn, Refusal, invalid_field
 from studio.json_docs import DescribedAPI
 from studio.middleware import client_address
@@ -53,6 +54,8 @@ class ApiRequest(HttpRequest):
 
     auth: Actor
     now: datetime
+    still: Callable[[], bool]  # whether what they signed in with still opens anything; for answers that go on
+    kept: dict[str, Any] | None = None  # what a repeat is answered, where that is less (`studio.repeating`)
 
 
 class Body(Schema):
@@ -67,6 +70,7 @@ class Body(Schema):
 class PlatformKey(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
         now = _arrived(request)
+        request.still = partial(tenant_services.is_platform_key, token.strip())  # type: ignore[attr-defined]
         wanted = _wanted_tenant(request) or request.COOKIES.get("tenant", "")
         _check_storable("tenant", wanted)
         return tenant_services.authenticate_key(
@@ -86,6 +90,7 @@ class Session(SessionAuth):
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Actor:
         _arrived(request)
+        request.still = partial(accounts.is_open, request.session.row)  # type: ignore[attr-defined]
         actor: Actor = request.actor  # type: ignore[attr-defined]
         wanted = _wanted_tenant(request)
         if not wanted:

@@ -52,6 +52,7 @@ def may_repeat(operation: Operation[P]) -> Operation[P]:
             key=key,
             fingerprint=_fingerprint(request),
             act=lambda: operation(request, *args, **kwargs),
+            keep=lambda answer: getattr(request, "kept", None) or answer,
             now=request.now,
         )
 

@@ -8,6 +8,8 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apikeys import selectors as keys
+from apikeys.views import value_box
 from endpoints import services, specs
 from endpoints.forms import FROM_HUB, EndpointForm, carried, with_model
 from endpoints.views.shown import Outlook
@@ -37,6 +39,14 @@ def new(request: htmx.Request, project: UUID) -> HttpResponse:
         except Refusal as refusal:
             htmx.blame(form, refusal)
         else:
+            if endpoint.first_value and keys.shown_once(endpoint.pk):
+                return value_box(
+                    request,
+                    keys.first_key(endpoint),
+                    endpoint.first_value,
+                    back=reverse("endpoint", args=[endpoint.pk]),
+                    event="endpoints-changed",
+                )
             say = f"Endpoint {endpoint.name} was added and is queued for deployment."
             return htmx.done(
                 request, to=reverse("project", args=[found.pk]), say=say, events=["endpoints-changed"]

@@ -143,6 +143,24 @@ def _name(answer: dict[str, Any], otherwise: str) -> str:
     return one_line((answer.get("data") or {}).get("tenant_name", otherwise))
 
 
+@app.command("values-once", epilog="\b\nExample:\n  snapi tenant values-once --tenant default --on --yes")
+def values_once(
+    tenant: Annotated[str, typer.Option("--tenant", "-t", metavar="NAME|ID", help="The tenant.")],
+    once: Annotated[bool, typer.Option("--on/--off", help="Show values once only, or keep them.")] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Show values of API keys only when they are made, and keep none; for OrgAdmins."""
+    if once and not yes:
+        warning = f"All kept values of API keys in {tenant} will be removed for good; the keys go on working."
+        confirm(f"{warning} Go on?", f"{warning} Say --yes to go on.")
+    with Client(config.load()) as client:
+        answer = client.show_values_once(tenant, once)
+    name, removed = one_line(answer.get("tenant_name", tenant)), one_line(answer.get("removed"))
+    text = f"Values of API keys in {name} are shown once only; {removed} kept ones were removed."
+    show(answer, json_output, text if once else f"New values of API keys in {name} are kept.")
+
+
 def _info_text(tenant: dict[str, Any]) -> str:
     rdus = tenant.get("rdus") or []
     block = label_block(

@@ -17,6 +17,11 @@ def sessions_of(user: UUID | None, now: datetime) -> QuerySet[Session]:
     return alive.order_by("-last_seen_at", "id")
 
 
+def is_open(session: Session) -> bool:
+    """Nobody has ended it since it was read."""
+    return Session.objects.filter(pk=session.pk, user__is_active=True).exists()
+
+
 def session_named(actor: Actor, id: str, now: datetime) -> Session:
     """One's own; raises `NotFound` for anybody else's."""
     try:

@@ -25,9 +25,15 @@ class KeyUsed(Refusal):
 
 @unit_of_work
 def once(
-    *, actor: Actor, key: str, fingerprint: bytes, act: Callable[[], dict[str, Any]], now: datetime
+    *,
+    actor: Actor,
+    key: str,
+    fingerprint: bytes,
+    act: Callable[[], dict[str, Any]],
+    keep: Callable[[dict[str, Any]], dict[str, Any]],
+    now: datetime,
 ) -> dict[str, Any]:
-    """What `act` answers, or what it answered when the actor sent this key before.
+    """What `act` answers, or what was to `keep` of its answer when the actor sent this key before.
 
     Both are one transaction, so a crash leaves neither half. A repeat that comes while the first is under way waits
     for it at the unique row: it hears the first one's answer, or does it itself where that one was refused.
@@ -39,7 +45,7 @@ def once(
         # Whoever comes second waits here, fails once the first is done, and is tried anew: it finds the row then.
         row = Answered.objects.create(user_id=actor.id, key=key, fingerprint=fingerprint, created_at=now)
         answer = act()
-        row.sealed = keyring.seal_value(json.dumps(answer), PURPOSE)
+        row.sealed = keyring.seal_value(json.dumps(keep(answer)), PURPOSE)
         row.save(update_fields=["sealed"])
         return answer
     if not hmac.compare_digest(bytes(row.fingerprint), fingerprint):
@@ -53,3 +59,14 @@ def once(
 def forget_answered(*, now: datetime) -> int:
     """The sweep: keys that are a day old mean nothing any more. Returns how many."""
     return Answered.objects.filter(created_at__lt=now - KEPT).delete()[0]
+
+
+@unit_of_work
+def rewrite(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Of what is kept to be answered again, that which must not be kept any more."""
+    for row in Answered.objects.select_for_update().exclude(sealed=b""):
+        answer = json.loads(keyring.open_value(row.sealed, PURPOSE))
+        changed = change(answer)
+        if changed != answer:
+            row.sealed = keyring.seal_value(json.dumps(changed), PURPOSE)
+            row.save(update_fields=["sealed"])

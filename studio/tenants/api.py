@@ -51,6 +51,7 @@ class Rdus(Schema):
 
 class TenantInfo(TenantOut):
     rdus: list[Rdus]
+    values_once: bool = Field(description="Values of API keys are shown only in the answer that makes them.")
 
 
 class QuotaWish(Body):
@@ -144,7 +145,8 @@ def _info(actor: Actor, tenant: Tenant) -> dict[str, Any]:
     told = {row.generation: row for row in quotas.standings([tenant.pk])[tenant.pk]}
     there = {row.generation: row for row in machines.capacities(replace(actor, tenant=tenant.pk))}
     codes = [*there, *(code for code in told if code not in there)]
-    return _tenant(actor, tenant) | {"rdus": [_rdus(code, there.get(code), told.get(code)) for code in codes]}
+    rdus = [_rdus(code, there.get(code), told.get(code)) for code in codes]
+    return _tenant(actor, tenant) | {"rdus": rdus, "values_once": tenant.values_once}
 
 
 def _tenant(actor: Actor, tenant: Tenant) -> dict[str, Any]:

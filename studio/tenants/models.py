@@ -33,6 +33,7 @@ class Tenant(models.Model):
     group = models.OneToOneField(
         Group, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="tenant"
     )
+    values_once = models.BooleanField("key values are shown once only", default=False)
 
     class Meta:
         ordering = ["name"]

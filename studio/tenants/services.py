@@ -9,6 +9,7 @@ from django.db.models import F
 
 from studio import keyring, seal
 from studio.accounts import services as accounts
+from studio.accounts.models import Session
 from studio.audit.services import record
 from studio.errors import Conflict, Forbidden, NotSignedIn
 from studio.people.rules import ROLE_NAMES, Person, check_roles
@@ -136,6 +137,11 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     return seal.Secret(value)
 
 
+def end_sessions(*, user: User) -> int:
+    """Sign somebody out of every browser, for good: also after they are active again. Returns sessions."""
+    return Session.objects.filter(user=user).delete()[0]
+
+
 def read_notices(*, user: User, now: datetime) -> None:
     """The person has seen their notices up to now. No audit row: it concerns nobody else."""
     User.objects.filter(pk=user.pk, notices_read_at__lt=now).update(notices_read_at=now)
@@ -156,6 +162,12 @@ def authenticate_key(
     if wanted_tenant:
         selectors.tenant_named(actor, wanted_tenant)
     return actor
+
+
+def is_platform_key(value: str) -> bool:
+    """Of somebody who may use it."""
+    digest = seal.digest(keyring.key_pepper(), value)
+    return PlatformKey.objects.filter(digest=digest, user__is_active=True).exists()
 
 
 def _key_with_memberships(digest: bytes) -> list[Any]:

@@ -68,6 +68,7 @@ VERBS = {
     "rotate_key": Doors(
         "key-rotate", "POST /endpoints/{endpoint}/apikeys/{apikey}/rotate", "endpoint rotate-apikey"
     ),
+    "show_values_once": Doors("tenant-values", "POST /tenants/{tenant}/values-once", "tenant values-once"),
     "end_session": Doors("session-end", "DELETE /sessions/{session}", "session end"),
     "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
     "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),

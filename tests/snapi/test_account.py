@@ -61,3 +61,16 @@ def test_sessions_are_listed_and_ended(studio, run):
     assert run("session", "end", "--session", SESSION["id"]).out.endswith("successfully ended.\n")
     assert run("session", "end-all", "--yes").out == "Signed out of 3 sessions.\n"
     assert run("session", "end-all").code == 2
+
+
+def test_values_once(studio, run):
+    path = "/api/tenants/default/values-once"
+    studio.answer("POST", path, {"tenant_name": "default", "values_once": True, "removed": 3})
+    assert run("tenant", "values-once", "--tenant", "default").code == 2, "nobody said yes"
+    said = run("tenant", "values-once", "--tenant", "default", "--on", "--yes")
+    assert said.out == "Values of API keys in default are shown once only; 3 kept ones were removed.\n"
+    assert (
+        run("tenant", "values-once", "-t", "default", "--off").out
+        == "New values of API keys in default are kept.\n"
+    )
+    assert [asked.body for asked in studio.asked] == [{"once": True}, {"once": False}]

@@ -16,7 +16,6 @@ from tests.browser.world import NOW
 from tests.doors.gui.conftest import Seen
 
 BOXES = {"edit": "Edit key description", "limits": "Limits", "revoke": "Revoke API key"}
-VALUE = re.compile(r'id="key-value">([0-9a-f-]{36})<')
 
 
 @pytest.fixture
@@ -334,46 +333,3 @@ def test_more_keys_than_a_page(owen, world, endpoint):
     assert ("k05" in second.text, "k04" in second.text, "First Key" in second.text) == (False, True, True)
     assert f"?part=keys&amp;cursor={cursor}" in second.html  # a change brings the same page again
     assert owen.get("endpoint", endpoint, cursor="nonsense").status == 400
-
-
-# ----- Rotate ---------------------------------------------------------------------------------------------
-
-
-def test_the_first_keys_menu_has_rotate_and_no_other_has(owen, endpoint, first, shop):
-    page = owen.get("endpoint", endpoint)
-    assert "Rotate" in menu_of(page, first)
-    assert "Rotate" not in menu_of(page, shop)
-
-
-def test_the_box_says_what_will_happen_and_gives_the_new_value(owen, endpoint, first):
-    box = owen.get("key-rotate", endpoint, first)
-    assert "all their requests are refused everywhere" in box.text
-    assert box.value("grace") == "Not at all: it stops working at once"
-    before = bytes(first.digest)
-    answer = owen.post("key-rotate", endpoint, first, part=True, **typed(box, grace="1d"))
-    value = VALUE.search(answer.html)[1]
-    first.refresh_from_db()
-    assert (bytes(first.digest) != before, bytes(first.old_digest)) == (True, before)
-    assert "keys-changed" in answer.events
-    assert "The old value works until" in answer.text
-    page = owen.get("endpoint", endpoint)
-    assert f"old value until {first.old_until:%d %b, %Y, %H:%M} UTC" in page.text
-    assert owen.get("key-value", endpoint, first).html == value
-    assert "still taken until" in owen.get("key-rotate", endpoint, first).text
-
-
-def test_rotate_pressed_twice_rotates_once(owen, endpoint, first):
-    sent = typed(owen.get("key-rotate", endpoint, first), grace="none")
-    assert VALUE.search(owen.post("key-rotate", endpoint, first, **sent).html)
-    again = owen.post("key-rotate", endpoint, first, **sent)
-    assert "Somebody changed this API key meanwhile" in again.text
-    assert not VALUE.search(again.html)
-    assert Event.objects.filter(verb="rotate key").count() == 1
-
-
-def test_no_other_key_is_rotated_here(owen, person, endpoint, first, shop):
-    assert owen.get("key-rotate", endpoint, shop).status == 409
-    assert owen.post("key-rotate", endpoint, first, grace="2h").fault("grace")
-    for name, status in (("oskar", 404), ("mila", 404), ("otto", 404)):
-        assert person(name).post("key-rotate", endpoint, first, grace="none").status == status
-    assert Event.objects.filter(verb="rotate key").count() == 0

@@ -25,7 +25,13 @@ WALK = [
     ("Dashboard", "control", "Playground", "Playground"),
     ("Dashboard", "control", "Monitoring", "Monitoring"),
     ("Users", "control", "", "Users|Tenant management"),
-    ("Dashboard", "control", "Platform API key", "Platform API key|Generate API Key"),
+    ("Dashboard", "control", "", "Platform API key|Your account"),
+    # ----- Your account
+    ("Your account", "heading", "", "Your account|Sessions|Platform API key"),
+    ("Your account", "control", "", "Generate API Key|Change password|Sign out everywhere|Sign out"),
+    ("Your account", "sentence", "", "This session"),
+    ("Generate API Key", "control", "", "Generate API Key|Cancel"),
+    ("Generate API Key", "sentence", "", "Your old key stops working at once."),
     # ----- Dashboard
     ("Dashboard", "heading", "", "Live endpoints|RDUs|Waiting|Latest events"),
     ("Dashboard", "sentence", "", "this tenant|other tenants|free|draining or lost"),
@@ -81,7 +87,11 @@ WALK = [
     ("Endpoint", "control", "", "Share settings"),
     ("Endpoint", "control", "Update available", "Update available|Update|Update all"),
     ("Endpoint", "column", "", "KeyID|Description|Created on|Owner|Status|Actions"),
-    ("Endpoint", "control", "", "Add new|Revoke"),
+    ("Endpoint", "control", "", "Add new|Revoke|Rotate"),
+    ("Rotate", "heading", "", "Rotate First Key"),
+    ("Rotate", "field", "", "The old value goes on working for"),
+    ("Rotate", "entry", "", "1 hour|1 day|7 days"),
+    ("Rotate", "control", "", "Rotate|Cancel"),
     ("Endpoint", "named", "", "Copy the key First Key|Reveal the key First Key"),
     ("Endpoint", "sentence", "", "First Key|Active|Revoked"),
     ("Instances", "column", "", "Node|RDUs|State|Since|Restarts|Reason"),
@@ -159,6 +169,7 @@ def windows(world, person) -> dict[str, Labels]:
     for name, deed in (("sn40l-1", drain_node), ("sn30-1", cordon_node)):
         deed(actor=STUDIO, node=_node(name), now=datetime.now(UTC))
     owen, olga, otto = person("owen"), person("olga"), person("otto")
+    owen.post("platform-key")  # so that there is an old one
     help_model, base = Model.objects.get(name="Help"), Model.objects.get(name="Tiny-Base")
     gone, stopped = Endpoint.objects.get(name="gone"), Endpoint.objects.get(desired="stopped")
 
@@ -182,6 +193,9 @@ def windows(world, person) -> dict[str, Labels]:
         "Add new API key": owen.get("key-new", hello),
         "Edit key description": owen.get("key-edit", hello, shop),
         "Revoke": owen.get("key-revoke", hello, shop),
+        "Rotate": owen.get("key-rotate", hello, hello.api_keys.get(is_first=True)),
+        "Your account": owen.get("account"),
+        "Generate API Key": owen.get("platform-key"),
         "Edit endpoint": owen.get("endpoint-edit", hello),
         "Stop": owen.get("endpoint-stop", hello),
         "Restart": owen.get("endpoint-restart", stopped),

@@ -34,6 +34,7 @@ PLACES = {
     "user-new": (),
     "user-edit": ("user",),
     "switch-tenant": (),
+    "tenant-values": ("tenant",),
     "password": (),
     "sessions-end": (),
     "platform-key": (),

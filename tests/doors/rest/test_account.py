@@ -3,7 +3,10 @@
 import pytest
 from django.test import Client
 
+from studio.accounts.models import Session
+from studio.accounts.selectors import is_open
 from studio.errors import Forbidden
+from studio.tenants.models import User
 from studio.tenants.selectors import actor_of
 from studio.tenants.services import new_platform_key
 from tests.doors.rest.conftest import NOW, Caller
@@ -49,3 +52,16 @@ def test_nobody_gets_the_key_of_somebody_else(rest):
     with pytest.raises(Forbidden):
         new_platform_key(actor=actor_of(rest.people["olga"]), user=rest.people["owen"], now=NOW)
     assert rest.owen.get("/api/projects").status == 200
+
+
+def test_a_session_holds_until_it_is_ended(rest):
+    """What an answer that goes on asks at each look."""
+    browser = Client()
+    browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    row = Session.objects.get()
+    assert is_open(row)
+    User.objects.filter(username="owen").update(is_active=False)
+    assert not is_open(row)
+    User.objects.filter(username="owen").update(is_active=True)
+    rest.owen.delete("/api/sessions")
+    assert not is_open(row)

@@ -267,3 +267,33 @@ def test_what_cannot_be_rotated(rest: Rest, first: dict[str, Any], shop: dict[st
     assert rest.owen.post(f"{KEYS}/{first['id']}/rotate", {"time_updated": "2020"}).status == 409
     assert rest.oskar.post(f"{KEYS}/{first['id']}/rotate", {}).status == 404
     assert Event.objects.filter(verb="rotate key").count() == 0
+
+
+# Values once
+
+
+def test_values_are_in_the_answers_that_make_them_alone(
+    rest: Rest, hello: dict[str, Any], first: dict[str, Any]
+) -> None:
+    switched = rest.olga.post("/api/tenants/default/values-once", {"once": True}).json
+    assert (switched["values_once"], switched["removed"]) == (True, 1)
+    assert rest.owen.get("/api/tenant").json["data"]["values_once"] is True
+    assert rest.owen.get(KEYS).json["api_keys"][0]["api_key"] == masked(first)
+    assert rest.owen.get("/api/endpoints/hello").json["api_key"] == masked(first)
+    wish = {"project": "demo", "endpoint_name": "second", "model_checkpoint": "Help", "rdu_arch": "SN40L"}
+    made = rest.owen.saying(idempotency_key="second-1").post("/api/endpoints", wish).json
+    assert len(made["api_key"]) == len(made["api_keys"][0]["api_key"]) == 36
+    again = rest.owen.saying(idempotency_key="second-1").post("/api/endpoints", wish).json
+    assert (again["id"], again["api_key"]) == (made["id"], f"{made['api_key'][:8]}-••••")
+    asking = rest.owen.saying(idempotency_key="key-1")
+    added, repeated = (asking.post(KEYS, {"description": "till"}).json for _ in range(2))
+    assert (len(added["api_key"]), repeated["api_key"]) == (36, masked(added))
+    assert rest.owen.get(f"{KEYS}/{added['id']}").json["api_key"] == masked(added)
+    assert len(rest.owen.post(f"{KEYS}/{first['id']}/rotate", {}).json["api_key"]) == 36
+
+
+def test_only_an_org_admin_switches_it(rest: Rest) -> None:
+    path = "/api/tenants/default/values-once"
+    for caller, status in ((rest.tina, 403), (rest.owen, 403), (rest.oskar, 404), (rest.nobody, 401)):
+        assert caller.post(path, {"once": True}).status == status
+    assert rest.olga.post(path, {"once": "yes"}).status == 400

@@ -219,6 +219,12 @@ def test_who_is_less_by_now_hears_that_it_is_gone(
 
 
 @between_requests
+def test_whose_platform_key_was_replaced_hears_no_more(rest: Rest, hello: dict[str, Any]) -> None:
+    heard = watched(rest.keys["owen"], [lambda: rest.owen.post("/api/platform-key")])
+    assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
+
+
+@between_requests
 def test_silence_is_broken_by_a_comment(
     rest: Rest, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
