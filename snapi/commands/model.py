@@ -6,10 +6,12 @@ import typer
 
 from snapi import completion, config
 from snapi.client import Client
+from snapi.commands import moves
 from snapi.options import JsonOption
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
 
 app = typer.Typer(no_args_is_help=True)
+app.command("transfer", epilog=moves.TRANSFER_MODEL)(moves.transfer_model)
 
 JOB_TYPES = ("batch_predict", "deploy", "train")
 COLUMNS = [("Name", 36), ("Version", 7), ("ML App", 24), ("Job Types", 14), ("RDU Arch", 14), ("Status", 12)]

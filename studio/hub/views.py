@@ -24,7 +24,7 @@ from studio.hub.models import Model
 from studio.hub.rules import rdus_of
 from studio.json_api import page as page_of
 from studio.projects import selectors as projects
-from studio.tenants.rules import Actor
+from studio.tenants.rules import Actor, may
 
 PAGE = 24
 ROWS = 25
@@ -67,6 +67,8 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
         "model": found,
         "rows": rows_of(request.actor, endpoints.views(listed)),
         "following": following,
+        "may_transfer": found.tenant_id
+        and may(request.actor, "model.manage", selectors.facts(request.actor, found)),
     }
     if not htmx.wants_part(request):
         context |= _about(request.actor, found) | {"versions": _versions(found, running)}

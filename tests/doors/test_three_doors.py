@@ -22,6 +22,7 @@ SERVICES = (
     "studio/tenants",
     "endpoints/usage",
     "studio/people",
+    "endpoints/moves",
 )
 
 
@@ -61,6 +62,13 @@ VERBS = {
     "drain_node": Doors("node-drain", "POST /nodes/{node}/drain", "node drain"),
     "remove_node": Doors("node-remove", "POST /nodes/{node}/remove", "node remove"),
     "assign_node": Doors("node-assign", "POST /nodes/{node}/assign", "node assign"),
+    "move_endpoint": Doors("endpoint-move", "POST /endpoints/{endpoint}/move", "endpoint move"),
+    "move_project": Doors("project-move", "POST /projects/{project}/move", "project move"),
+    "transfer_endpoint": Doors(
+        "endpoint-transfer", "POST /endpoints/{endpoint}/transfer", "endpoint transfer"
+    ),
+    "transfer_project": Doors("project-transfer", "POST /projects/{project}/transfer", "project transfer"),
+    "transfer_model": Doors("model-transfer", "POST /models/{model}/transfer", "model transfer"),
     "create_tenant": Doors("tenant-new", "POST /tenants", "tenant create"),
     "rename_tenant": Doors("tenant-edit", "PATCH /tenants/{tenant}", "tenant rename"),
     "archive_tenant": Doors("tenant-archive", "POST /tenants/{tenant}/archive", "tenant archive"),
@@ -172,7 +180,7 @@ def test_no_door_leads_nowhere() -> None:
 def calls(folder: str) -> set[str]:
     """What the doors of pages or of REST name of services."""
     files = [path for path in ROOT.glob(f"*/{folder}") if ".venv" not in str(path)]
-    files += ROOT.glob(f"studio/*/{folder}")
+    files += [*ROOT.glob(f"studio/*/{folder}"), *ROOT.glob(f"endpoints/*/{folder}")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
     return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
