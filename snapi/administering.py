@@ -46,3 +46,17 @@ class Administrator(Client):
     def assign_node(self, node: str, tenant: str) -> Json:
         """An empty `tenant`: shared by all."""
         return self._call("POST", "nodes", node, "assign", body={"tenant": tenant})
+
+    # Another home, another owner
+
+    def move_endpoint(self, endpoint: str, target: str, *, project: str | None = None) -> Json:
+        return self._call(
+            "POST", "endpoints", endpoint, "move", query={"project": project}, body={"project": target}
+        )
+
+    def move_project(self, project: str, tenant: str) -> Json:
+        return self._call("POST", "projects", project, "move", body={"tenant": tenant})
+
+    def transfer(self, kind: str, thing: str, owner: str, *, project: str | None = None) -> Json:
+        """`kind`: endpoints, projects or models."""
+        return self._call("POST", kind, thing, "transfer", query={"project": project}, body={"owner": owner})

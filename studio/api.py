@@ -4,6 +4,7 @@ from ninja import Swagger
 
 import apikeys.api
 import endpoints.api
+import endpoints.moves.api
 import endpoints.usage.api
 import endpoints.watching
 import scheduler.api
@@ -30,6 +31,7 @@ api.add_router("", studio.people.api.router)
 api.add_router("", studio.hub.api.router)
 api.add_router("", studio.projects.api.router)
 api.add_router("", endpoints.api.router)
+api.add_router("", endpoints.moves.api.router)
 api.add_router("", endpoints.watching.router)
 api.add_router("", apikeys.api.router)
 api.add_router("", endpoints.usage.api.router)

@@ -29,6 +29,7 @@ urlpatterns = [
     path("", include("studio.projects.urls")),
     path("", include("studio.hub.urls")),
     path("", include("endpoints.urls")),
+    path("", include("endpoints.moves.urls")),
     path("", include("scheduler.urls")),
     path("", include("apikeys.urls")),
     path("", include("studio.sharing.urls")),

@@ -7,7 +7,7 @@ import typer
 
 from snapi import completion, config
 from snapi.client import Client
-from snapi.commands import apikey, predict, share, usage, watch
+from snapi.commands import apikey, moves, predict, share, usage, watch
 from snapi.commands import endpoint_pages as pages
 from snapi.errors import WrongUsage
 from snapi.options import (
@@ -29,6 +29,8 @@ app = typer.Typer(no_args_is_help=True)
 app.command(epilog=usage.EPILOG)(usage.usage)
 app.command(epilog=predict.EPILOG)(predict.predict)
 app.command("share", epilog=share.ENDPOINT_EPILOG)(share.endpoint)
+app.command("move", epilog=moves.MOVE_ENDPOINT)(moves.move_endpoint)
+app.command("transfer", epilog=moves.TRANSFER_ENDPOINT)(moves.transfer_endpoint)
 app.add_typer(watch.app)
 app.add_typer(apikey.app)
 

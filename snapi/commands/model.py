@@ -6,11 +6,12 @@ import typer
 
 from snapi import config
 from snapi.client import Client
-from snapi.commands import share
+from snapi.commands import moves, share
 from snapi.options import JsonOption, NamedModel
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
 
 app = typer.Typer(no_args_is_help=True)
+app.command("transfer", epilog=moves.TRANSFER_MODEL)(moves.transfer_model)
 app.command("share", epilog=share.MODEL_EPILOG)(share.model)
 
 JOB_TYPES = ("batch_predict", "deploy", "train")

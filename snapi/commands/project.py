@@ -7,13 +7,15 @@ import typer
 from snapi import config
 from snapi.asking import confirm
 from snapi.client import Client
-from snapi.commands import share
+from snapi.commands import moves, share
 from snapi.errors import WrongUsage
 from snapi.options import DescriptionOption, JsonOption, RequiredProject
 from snapi.output import day, grid, label_block, one_line, section, show
 
 app = typer.Typer(no_args_is_help=True)
 app.command("share", epilog=share.PROJECT_EPILOG)(share.project)
+app.command("move", epilog=moves.MOVE_PROJECT)(moves.move_project)
+app.command("transfer", epilog=moves.TRANSFER_PROJECT)(moves.transfer_project)
 
 COLUMNS = [("ID", 36), ("Name", 30), ("Owner", 20), ("Created On", 20)]
 

@@ -71,6 +71,7 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
         "following": following,
         "can_share": not found.is_provided and may(request.actor, "model.manage", facts),
         "was_given": was_given(request.actor, facts, found.pk),
+        "may_transfer": not found.is_provided and may(request.actor, "model.manage", facts),
     }
     if not htmx.wants_part(request):
         context |= _about(request.actor, found) | {"versions": _versions(found, running)}

@@ -24,6 +24,7 @@ SERVICES = (
     "endpoints/usage",
     "studio/sharing",
     "studio/people",
+    "endpoints/moves",
 )
 
 
@@ -73,6 +74,13 @@ VERBS = {
     "new_platform_key": Doors("platform-key", "POST /platform-key", "platform-key generate"),
     "end_sessions": Doors("sessions-end", "DELETE /sessions", "session end-all"),
     "assign_node": Doors("node-assign", "POST /nodes/{node}/assign", "node assign"),
+    "move_endpoint": Doors("endpoint-move", "POST /endpoints/{endpoint}/move", "endpoint move"),
+    "move_project": Doors("project-move", "POST /projects/{project}/move", "project move"),
+    "transfer_endpoint": Doors(
+        "endpoint-transfer", "POST /endpoints/{endpoint}/transfer", "endpoint transfer"
+    ),
+    "transfer_project": Doors("project-transfer", "POST /projects/{project}/transfer", "project transfer"),
+    "transfer_model": Doors("model-transfer", "POST /models/{model}/transfer", "model transfer"),
     "create_tenant": Doors("tenant-new", "POST /tenants", "tenant create"),
     "rename_tenant": Doors("tenant-edit", "PATCH /tenants/{tenant}", "tenant rename"),
     "archive_tenant": Doors("tenant-archive", "POST /tenants/{tenant}/archive", "tenant archive"),
@@ -194,7 +202,7 @@ def test_no_door_leads_nowhere() -> None:
 def calls(folder: str) -> set[str]:
     """What the doors of pages or of REST name of services."""
     files = [path for path in ROOT.glob(f"*/{folder}") if ".venv" not in str(path)]
-    files += ROOT.glob(f"studio/*/{folder}")
+    files += [*ROOT.glob(f"studio/*/{folder}"), *ROOT.glob(f"endpoints/*/{folder}")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
     return {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 

@@ -130,6 +130,9 @@ WALK = [
     ("Notices", "sentence", "", "hello is Live"),
     # ----- Users and Tenant management
     ("Users", "heading", "", "Users"),
+    ("Endpoint", "control", "", "Move|Transfer ownership"),
+    ("Projects", "control", "", "Move|Transfer ownership"),
+    ("Resources", "control", "", "Assign"),
     ("Users", "column", "", "User name|Roles|Last sign-in|Date of creation|Actions"),
     ("Users", "control", "", "New user|Edit roles|Deactivate"),
     ("Tenant management", "heading", "", "Tenant management"),

@@ -1,0 +1,84 @@
+"""Users, Tenant management and the boxes of moving in a browser: fit for everybody, by hand, without JavaScript."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from scheduler.services import set_quotas
+from studio.projects.services import create_project
+from studio.tenants.models import Tenant
+from studio.tenants.rules import STUDIO
+from tests.browser.looks import Looks, on_both_screens
+from tests.browser.world import NOW
+
+
+def choose(page: Page, thing: str, entry: str) -> None:
+    page.get_by_role("button", name=f"Actions for {thing}").click()
+    page.locator(".menu:popover-open").get_by_text(entry, exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def every_view(page: Page) -> Iterator[str]:
+    """Go through the pages, their menus and dialogs; yields what is seen."""
+    page.goto("/tenants/")
+    yield "Tenant management"
+    page.get_by_role("button", name="Actions for research").click()
+    yield "tenant menu"
+    page.keyboard.press("Escape")
+    for entry in ("Rename", "RDU quota", "Archive"):
+        choose(page, "default", entry)
+        yield entry
+        page.keyboard.press("Escape")
+    page.goto("/users/")
+    yield "Users"
+    for thing, entry in (("mila", "Edit roles"), ("owen", "Deactivate")):
+        choose(page, thing, entry)
+        yield entry
+        page.keyboard.press("Escape")
+    page.goto("/users/new/")
+    page.get_by_label("User name").fill("a/b")
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Create user").click()
+    page.wait_for_selector(".fault")
+    yield "New user with a fault, as a page"
+    page.goto("/projects/")
+    for entry in ("Move", "Transfer ownership"):
+        choose(page, "demo", entry)
+        yield entry
+        page.keyboard.press("Escape")
+    page.goto("/resources/")
+    choose(page, "sn40l-1", "Assign")
+    yield "Assign"
+
+
+@pytest.mark.thorough
+@pytest.mark.slow
+@pytest.mark.looks
+@on_both_screens
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
+    site.world.live(instances=3)
+    create_project(
+        actor=site.world.actor("olga"), tenant=site.world.tenants["research"], name="letters", now=NOW
+    )
+    for name, wanted in (("default", {"SN40L": (8, 16), "SN30": (0, 4)}), ("research", {"SN40L": (4, None)})):
+        set_quotas(actor=STUDIO, tenant=site.world.tenants[name], wanted=wanted, now=NOW)
+    looks = Looks(site.page("olga", reduced_motion="reduce", viewport=screen))
+    for name in every_view(looks.page):
+        looks.look(name)
+    assert looks.faults == {}
+
+
+def test_a_tenant_is_made_and_archived_by_hand(site):
+    page = site.page("olga", at="/tenants/")
+    page.get_by_role("link", name="New tenant").click()
+    page.get_by_label("Tenant name").fill("science")
+    page.get_by_role("button", name="Create tenant").click()
+    expect(page.get_by_role("cell", name="science")).to_be_visible()
+    choose(page, "science", "Archive")
+    page.get_by_role("dialog").get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("cell", name="science Archived")).to_be_visible()
+    page.get_by_role("button", name="Actions for science").click()
+    page.get_by_role("button", name="Unarchive").click()
+    expect(page.get_by_role("cell", name="science Active")).to_be_visible()
+    assert Tenant.objects.get(name="science").archived_at is None

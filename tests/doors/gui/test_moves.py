@@ -1,0 +1,73 @@
+"""The boxes Move and Transfer ownership: what they offer, what they say, where they lead."""
+
+import pytest
+
+from studio.hub.models import MLApp, Model
+from studio.projects.models import Project
+from studio.projects.services import create_project
+from tests.browser.world import NOW
+
+
+@pytest.fixture
+def hello(world):
+    return world.live()
+
+
+@pytest.fixture
+def other(world):
+    return create_project(actor=world.actor("owen"), tenant=world.tenants["default"], name="other", now=NOW)
+
+
+def test_an_endpoint_is_moved_to_another_project(owen, hello, other):
+    page = owen.get("endpoint-move", hello)
+    assert "Its URLs change at once" in page.text
+    assert page.value("project") == "other", "its own project is not offered"
+    done = owen.post("endpoint-move", hello, part=True, project=str(other.pk))
+    assert done.headers["HX-Redirect"] == f"/endpoints/{hello.pk}/"
+    assert "Endpoint hello was moved to project other." in owen.get("endpoint", hello).text
+    hello.refresh_from_db()
+    assert hello.project == other
+    assert "There is no other project" not in owen.get("endpoint-move", hello).text
+
+
+def test_where_there_is_no_other_project_the_box_says_so(owen, hello):
+    assert "There is no other project that you could move it to." in owen.get("endpoint-move", hello).text
+
+
+def test_a_project_is_moved_to_another_tenant_by_who_may_in_both(person, owen, world, hello):
+    assert "There is no other tenant" in owen.get("project-move", world.project).text
+    research = str(world.tenants["research"].pk)
+    owen.post("project-move", world.project, tenant=research)
+    assert Project.objects.get().tenant.name == "default", "a tenant that is not offered is not taken"
+    answer = person("olga").post("project-move", world.project, tenant=research)
+    assert answer.location == "/projects/"
+    assert Project.objects.get().tenant.name == "research"
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "project", "model"])
+def test_ownership_is_transferred(owen, person, world, hello, kind):
+    mine = Model.objects.create(
+        name="Mine", app=MLApp.objects.first(), tenant=world.tenants["default"], owner=world.user("owen")
+    )
+    thing = {"endpoint": hello, "project": world.project, "model": mine}[kind]
+    page = owen.get(f"{kind}-transfer", thing)
+    assert '<option value="mila">' in page.html
+    page = owen.post(f"{kind}-transfer", thing, part=True, owner="oskar")
+    assert "There is no active user" in page.fault("owner")
+    assert person("mila").post(f"{kind}-transfer", thing, owner="mila").status == 404
+    answer = owen.post(f"{kind}-transfer", thing, owner="mila")
+    assert answer.status == 302
+    thing.refresh_from_db()
+    assert thing.owner.username == "mila"
+
+
+def test_the_entries_are_offered_to_whom_they_are_for(person, owen, world, hello):
+    mine = Model.objects.create(
+        name="Mine", app=MLApp.objects.first(), tenant=world.tenants["default"], owner=world.user("owen")
+    )
+    Project.objects.update(general_access="tenant_editor")
+    for page in (("endpoint", hello), ("projects",), ("model", mine)):
+        assert "Transfer ownership" in owen.get(*page).text
+    for page in (("endpoint", hello), ("projects",)):
+        assert "Transfer ownership" not in person("mila").get(*page).text
+    assert "Transfer ownership" not in person("olga").get("model", Model.objects.get(name="Help")).text
