@@ -20,6 +20,7 @@ LATE = {
     "model": ("snapi.commands.model", "Models of the Model Hub."),
     "project": ("snapi.commands.project", "Projects: where a tenant's endpoints stand."),
     "endpoint": ("snapi.commands.endpoint", "Endpoints: models that answer predictions."),
+    "audit": ("snapi.commands.audit", "Show the audit of the tenants you administer, newest first."),
     "node": ("snapi.commands.node", "Nodes: the machines whose RDUs endpoints run on."),
 }
 

@@ -7,6 +7,7 @@ import endpoints.api
 import endpoints.usage.api
 import endpoints.watching
 import scheduler.api
+import studio.audit.api
 import studio.hub.api
 import studio.projects.api
 import studio.tenants.api
@@ -29,5 +30,6 @@ api.add_router("", endpoints.watching.router)
 api.add_router("", apikeys.api.router)
 api.add_router("", endpoints.usage.api.router)
 api.add_router("", scheduler.api.router)
+api.add_router("", studio.audit.api.router)
 
 urls = json_api.addresses(api)

@@ -20,6 +20,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from django_htmx.middleware import HtmxDetails
 
+from studio.audit import selectors as audit
 from studio.errors import Refusal
 from studio.tenants import selectors as tenants
 from studio.tenants.models import Tenant, User
@@ -167,6 +168,10 @@ class Frame:
             return "OrgAdmin"
         standing = self.actor.tenants.get(self.actor.tenant) if self.actor.tenant else None
         return {"tenant_admin": "TenantAdmin", "member": "Member"}.get(standing or "", "Operator")
+
+    @property
+    def may_audit(self) -> bool:
+        return self.actor is not None and audit.may_read(self.actor)
 
     @property
     def theme(self) -> str:

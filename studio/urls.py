@@ -29,4 +29,5 @@ urlpatterns = [
     path("", include("endpoints.urls")),
     path("", include("scheduler.urls")),
     path("", include("apikeys.urls")),
+    path("", include("studio.audit.urls")),
 ]

@@ -6,6 +6,7 @@ import typer
 
 from snapi import completion, config
 from snapi.client import Client
+from snapi.events import events_text
 from snapi.options import JsonOption
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
 
@@ -19,6 +20,17 @@ NOT_DEPLOYABLE = (
 
 JobTypeOption = Annotated[
     str | None, typer.Option("--job-type", "-j", metavar="TYPE", help="deploy, batch_predict or train.")
+]
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|ID",
+        help="The model, by name or id.",
+        autocompletion=completion.models,
+    ),
 ]
 
 
@@ -39,16 +51,7 @@ def list_(
 
 @app.command(epilog="\b\nExample:\n  snapi model info --model Help --job-type deploy")
 def info(
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME|ID",
-            help="The model, by name or id.",
-            autocompletion=completion.models,
-        ),
-    ],
+    model: ModelOption,
     job_type: JobTypeOption = None,
     model_version: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="A version of the model; else the newest.")
@@ -59,6 +62,14 @@ def info(
     with Client(config.load()) as client:
         answer = client.model_info(model, job_type=job_type, version=model_version)
     show(answer, json_output, _info_text(answer))
+
+
+@app.command(epilog="\b\nExample:\n  snapi model events --model Help")
+def events(model: ModelOption, json_output: JsonOption = False) -> None:
+    """List who did what to a model, newest first."""
+    with Client(config.load()) as client:
+        answer = client.things_events("models", model)
+    show(answer, json_output, events_text(answer, f"Model {model}"))
 
 
 def _list_row(model: dict[str, Any]) -> tuple[object, ...]:

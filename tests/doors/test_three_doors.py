@@ -81,6 +81,10 @@ LOOKS = {
     "all events": Doors("dashboard", "GET /events", "endpoint events"),
     "what becomes of it": Doors("endpoint", "GET /endpoints/{endpoint}/watch", "endpoint watch"),
     "usage": Doors("endpoint", "GET /endpoints/{endpoint}/usage", "endpoint usage"),
+    "what was done to a project": Doors("project", "GET /projects/{project}/events", "project events"),
+    "what was done to a model": Doors("model", "GET /models/{model}/events", "model events"),
+    "the audit": Doors("audit", "GET /audit", "audit"),
+    "the audit to keep": Doors("audit-export", "GET /audit", "audit"),
     "nodes": Doors("resources", "GET /nodes", "node list"),
 }
 # Not a verb of its own, or not yet a person's.

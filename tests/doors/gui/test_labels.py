@@ -27,6 +27,10 @@ WALK = [
     ("Dashboard", "control", "Users", "Users"),
     ("Dashboard", "control", "Tenant management", "Tenant management"),
     ("Dashboard", "control", "Platform API key", "Platform API key|Generate API Key"),
+    ("Audit", "control", "", "Audit|Export as JSON lines"),
+    ("Audit", "heading", "", "Audit|What was done"),
+    ("Audit", "field", "", "Person|Verb|Kind of thing|Thing|Tenant|From|To"),
+    ("Audit", "column", "", "Time (UTC)|Who|What|Tenant|From|Details"),
     # ----- Dashboard
     ("Dashboard", "heading", "", "Live endpoints|RDUs|Waiting|Latest events"),
     ("Dashboard", "sentence", "", "this tenant|other tenants|free|draining or lost"),
@@ -181,6 +185,7 @@ def windows(world, person) -> dict[str, Labels]:
         "Resources": olga.get("resources"),
         "Add node": olga.get("node-new"),
         "Notices": owen.get("notices"),
+        "Audit": olga.get("audit"),
     }
     assert {name: page.status for name, page in pages.items() if page.status != 200} == {}
     found = {name: Labels(page.html) for name, page in pages.items()}
