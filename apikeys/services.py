@@ -298,7 +298,8 @@ def _given(limits: Mapping[str, object] | None, expires_at: object, experts: obj
 def _changes(wanted: Mapping[str, object], key: ApiKey | None = None) -> dict[str, object]:
     """Old → new for the audit, of a new key what it is limited to."""
     if key is None:
-        return {name: _plain(value) for name, value in wanted.items() if value}
+        given = {name: _plain(value) for name, value in wanted.items() if value}
+        return {name: [[], value] if isinstance(value, list) else value for name, value in given.items()}
     return {name: [_plain(getattr(key, name)), _plain(value)] for name, value in wanted.items()}
 
 

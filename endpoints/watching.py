@@ -100,13 +100,13 @@ def endpoint_events(
     """Who did what, newest first."""
     found = _named(request.auth, endpoint, project)
     rows, following = page(audit.of_thing(found.pk).order_by("-id"), cursor, limit)
-    return {"events": [_event(row) for row in rows], "next": following}
+    return {"events": [event_out(row) for row in rows], "next": following}
 
 
 @router.get("/events", response=looks(Events), summary="What was done lately in the active tenant")
 def tenant_events(request: ApiRequest) -> dict[str, Any]:
     """To endpoints and projects that you can see: the latest hundred, newest first."""
-    return {"events": [_event(row) for row in notices.events(request.auth, LATEST)], "next": None}
+    return {"events": [event_out(row) for row in notices.events(request.auth, LATEST)], "next": None}
 
 
 # ----- the stream -----------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class Watch:
     def _events(self) -> Iterator[str]:
         for row in audit.of_thing(self.endpoint).filter(pk__gt=self.event).order_by("id")[:LATEST]:
             self.event = row.pk
-            yield _frame("event", json.dumps(_event(row)), row.pk)
+            yield _frame("event", json.dumps(event_out(row)), row.pk)
 
     def _state(self, endpoint: Endpoint) -> Iterator[str]:
         view = selectors.view(endpoint)
@@ -283,7 +283,7 @@ def _instance(one: InstanceView) -> dict[str, Any]:
     }
 
 
-def _event(row: Event) -> dict[str, Any]:
+def event_out(row: Event) -> dict[str, Any]:
     return {
         "id": row.pk,
         "time": moment(row.at),

@@ -25,6 +25,7 @@ Piece = TypeVar("Piece")
 
 SILENCE_SECONDS = 30.0  # a web process that restarts must not end a watch of hours
 PAUSE_SECONDS = 0.5
+AUDIT_PAGE = 1000  # entries, the most that the API gives at once
 
 
 class Client(AccountCalls):
@@ -175,6 +176,20 @@ class Client(AccountCalls):
 
     def tenant_events(self) -> Json:
         return self._call("GET", "events")
+
+    def things_events(self, kind: str, name_or_id: str) -> Json:
+        """Of a thing of `projects` or `models`: newest first, the latest thousand."""
+        return self._call("GET", kind, name_or_id, "events", query={"limit": "1000"})
+
+    def audit(self, narrowed: Mapping[str, str | None], most: int | None) -> Iterator[Json]:
+        """Entries, newest first, page by page as they are wanted: all of them may be millions."""
+        query = {**narrowed, "limit": str(min(most or AUDIT_PAGE, AUDIT_PAGE))}
+        while True:
+            answer = self._call("GET", "audit", query=query)
+            yield from self._rows(answer, "entries")
+            if not answer.get("next"):
+                return
+            query["cursor"] = answer["next"]
 
     def watch_endpoint(
         self, endpoint: str, *, project: str | None = None, until: float | None = None

@@ -27,6 +27,7 @@ LATE = {
         "The platform API key: what snapi and the REST API take.",
     ),
     "session": ("snapi.commands.session", "Sessions: the browsers in which you are signed in."),
+    "audit": ("snapi.commands.audit", "Show the audit of the tenants you administer, newest first."),
     "node": ("snapi.commands.node", "Nodes: the machines whose RDUs endpoints run on."),
 }
 

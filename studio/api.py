@@ -9,6 +9,7 @@ import endpoints.usage.api
 import endpoints.watching
 import scheduler.api
 import studio.accounts.api
+import studio.audit.api
 import studio.hub.api
 import studio.people.api
 import studio.projects.api
@@ -37,5 +38,6 @@ api.add_router("", apikeys.api.router)
 api.add_router("", endpoints.usage.api.router)
 api.add_router("", scheduler.api.router)
 api.add_router("", studio.sharing.api.router)
+api.add_router("", studio.audit.api.router)
 
 urls = json_api.addresses(api)

@@ -22,6 +22,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from django_htmx.middleware import HtmxDetails
 
+from studio.audit import selectors as audit
 from studio.errors import Refusal
 from studio.tenants import selectors as tenants
 from studio.tenants.models import Tenant, User
@@ -198,6 +199,10 @@ class Frame:
     def is_admin(self) -> bool:
         """Whether *Users* and *Tenant management* are for the actor."""
         return self.actor is not None and tenants.administers(self.actor)
+
+    @property
+    def may_audit(self) -> bool:
+        return self.actor is not None and audit.may_read(self.actor)
 
     @property
     def theme(self) -> str:

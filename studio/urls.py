@@ -33,4 +33,5 @@ urlpatterns = [
     path("", include("scheduler.urls")),
     path("", include("apikeys.urls")),
     path("", include("studio.sharing.urls")),
+    path("", include("studio.audit.urls")),
 ]

@@ -213,6 +213,15 @@ class Happening:
         "limit key": "set the limits of an API key of",
         "revoke key": "revoked an API key of",
         "show key": "looked at an API key of",
+        "forget keys": "forgot the API keys of",
+        "add": "added",
+        "remove": "removed",
+        "cordon": "cordoned",
+        "uncordon": "uncordoned",
+        "drain": "drained",
+        "import": "imported",
+        "platform key": "generated the platform API key of",
+        "powers": "set the powers of",
     }
 
     @property

@@ -7,6 +7,7 @@ import typer
 from snapi import config
 from snapi.client import Client
 from snapi.commands import moves, share
+from snapi.events import events_text
 from snapi.options import JsonOption, NamedModel
 from snapi.output import dash, grid, label_block, label_line, long_time, plain, section, show
 
@@ -53,6 +54,14 @@ def info(
     with Client(config.load()) as client:
         answer = client.model_info(model, job_type=job_type, version=model_version)
     show(answer, json_output, _info_text(answer))
+
+
+@app.command(epilog="\b\nExample:\n  snapi model events --model Help")
+def events(model: NamedModel, json_output: JsonOption = False) -> None:
+    """List who did what to a model, newest first."""
+    with Client(config.load()) as client:
+        answer = client.things_events("models", model)
+    show(answer, json_output, events_text(answer, f"Model {model}"))
 
 
 def _list_row(model: dict[str, Any]) -> tuple[object, ...]:

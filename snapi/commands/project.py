@@ -9,6 +9,7 @@ from snapi.asking import confirm
 from snapi.client import Client
 from snapi.commands import moves, share
 from snapi.errors import WrongUsage
+from snapi.events import events_text
 from snapi.options import DescriptionOption, JsonOption, RequiredProject
 from snapi.output import day, grid, label_block, one_line, section, show
 
@@ -63,6 +64,14 @@ def info(project: RequiredProject, json_output: JsonOption = False) -> None:
         ("Last Updated", answer.get("time_updated")),
     ]
     show(answer, json_output, label_block("Project Info", rows))
+
+
+@app.command(epilog="\b\nExample:\n  snapi project events --project translate")
+def events(project: RequiredProject, json_output: JsonOption = False) -> None:
+    """List who did what to a project, newest first."""
+    with Client(config.load()) as client:
+        answer = client.things_events("projects", project)
+    show(answer, json_output, events_text(answer, f"Project {project}"))
 
 
 @app.command(

@@ -9,6 +9,7 @@ import typer
 
 from snapi import config
 from snapi.client import Client
+from snapi.events import events_text
 from snapi.options import EndpointOption, JsonOption, ProjectOption
 from snapi.output import dash, grid, one_line, section, show
 from snapi.progress import lines_of, screen
@@ -24,7 +25,6 @@ INSTANCE_COLUMNS = [
     ("Restarts", 8),
     ("Reason", 30),
 ]
-EVENT_COLUMNS = [("Time (UTC)", 19), ("Who", 16), ("Did", 12), ("What", 8), ("Name", 30)]
 TimeoutOption = Annotated[
     float | None, typer.Option(min=0, metavar="SECONDS", help="How long at most; else until Ctrl-C.")
 ]
@@ -105,9 +105,7 @@ def events(
     """List who did what, newest first."""
     with Client(config.load()) as client:
         answer = client.list_events(endpoint, project=project) if endpoint else client.tenant_events()
-    of = f" of Endpoint {endpoint}" if endpoint else ""
-    table = grid(EVENT_COLUMNS, [_event(each) for each in answer["events"]])
-    show(answer, json_output, f"{section(f'Events{of}')}\n{table}")
+    show(answer, json_output, events_text(answer, f"Endpoint {endpoint}" if endpoint else ""))
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
@@ -123,16 +121,6 @@ def _row(one: dict[str, Any]) -> tuple[object, ...]:
         dash(phase),
         one.get("crashes"),
         dash(one.get("sentence")),
-    )
-
-
-def _event(one: dict[str, Any]) -> tuple[object, ...]:
-    return (
-        one_line(one.get("time"))[:19].replace("T", " "),
-        one.get("actor"),
-        one.get("verb"),
-        one.get("thing"),
-        one.get("thing_name"),
     )
 
 

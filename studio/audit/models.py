@@ -76,6 +76,7 @@ class Event(models.Model):
             ),
             models.Index(fields=["actor_id", "-id"], name="event_of_actor"),
             models.Index(fields=["verb", "-id"], name="event_of_verb"),
+            models.Index(fields=["thing_name", "-id"], name="event_of_name"),
             models.Index(fields=["id"], name="event_unsealed", condition=Q(position=None)),
         ]
         constraints = [

@@ -15,9 +15,10 @@ from django_htmx.http import reswap, retarget
 from endpoints import selectors as endpoints
 from endpoints.forms import carried
 from endpoints.views.create import project_to_create_in
-from endpoints.views.shown import rows_of
+from endpoints.views.shown import Happening, rows_of
 from scheduler import selectors as scheduler
 from studio import htmx
+from studio.audit import selectors as audit
 from studio.hub import cards, selectors
 from studio.hub.forms import HubForm
 from studio.hub.models import Model
@@ -74,7 +75,10 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
         "may_transfer": not found.is_provided and may(request.actor, "model.manage", facts),
     }
     if not htmx.wants_part(request):
-        context |= _about(request.actor, found) | {"versions": _versions(found, running)}
+        context |= _about(request.actor, found) | {
+            "versions": _versions(found, running),
+            "events": [Happening(each) for each in audit.of_thing(found.pk)[:ROWS]],
+        }
     return htmx.page(request, "hub/model.html", context, part="running")
 
 

@@ -79,7 +79,7 @@ def close_project(*, actor: Actor, project: Project, endpoints: Sequence[str], n
     """Mark it deleted; its name is free. Called by `endpoints.services` only, once its endpoints are deleted."""
     require(actor, "project.delete", selectors.facts(actor, project), thing="project")
     Project.objects.filter(pk=project.pk).update(deleted_at=now, updated_at=now)
-    changes: dict[str, object] = {"deleted": [False, True], "endpoints": list(endpoints)}
+    changes: dict[str, object] = {"deleted": [False, True], "endpoints": [list(endpoints), []]}
     _record(actor, "delete", project, project.name, changes)
 
 

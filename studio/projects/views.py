@@ -11,8 +11,9 @@ from endpoints import selectors as endpoints
 from endpoints import services as wishes
 from endpoints.models import Endpoint
 from endpoints.rules import KEPT
-from endpoints.views.shown import rows_of
+from endpoints.views.shown import Happening, rows_of
 from studio import htmx
+from studio.audit import selectors as audit
 from studio.errors import Refusal
 from studio.json_api import moment
 from studio.json_api import page as page_of
@@ -101,6 +102,7 @@ def project(request: htmx.Request, project: UUID) -> HttpResponse:
         "may_create": row.may_create,
         "deleted": [Gone(each, request.actor) for each in gone[:SHORT]],
         "deleted_more": len(gone) > SHORT,
+        "events": [Happening(each) for each in audit.of_thing(found.pk)[:SHORT]],
     }
     return htmx.page(request, "projects/project.html", context, part="rows")
 

@@ -199,3 +199,16 @@ def test_a_chosen_theme_wins_over_the_systems(site):
     page.click("text=Dark")
     page.wait_for_selector("html[data-theme=dark]")
     assert page.evaluate(ground) != light
+
+
+@pytest.mark.looks
+def test_the_audit_looks_well_and_narrows_as_somebody_types(site, addresses):
+    looks = Looks(site.page("olga", reduced_motion="reduce"))
+    page = looks.page
+    page.goto("/audit/")
+    page.locator(".audit-details summary").first.click()
+    looks.look("Audit")
+    page.get_by_label("Thing", exact=True).fill("nothing of this name")
+    expect(page.get_by_text("Nothing that was done fits these filters.")).to_be_visible()
+    looks.look("Audit, nothing found")
+    assert looks.faults == {}

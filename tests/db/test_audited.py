@@ -131,7 +131,7 @@ def edit_project(deeds: Deeds, who: Actor) -> dict[str, Any]:
 
 def delete_project(deeds: Deeds, who: Actor) -> dict[str, Any]:
     services.delete_project(actor=who, project=deeds.cast.project, now=NOW)
-    return {"deleted": [False, True], "endpoints": ["hello"]}
+    return {"deleted": [False, True], "endpoints": [["hello"], []]}
 
 
 def add_key(deeds: Deeds, who: Actor) -> dict[str, Any]:

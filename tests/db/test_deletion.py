@@ -154,7 +154,10 @@ def test_a_project_takes_its_endpoints_along(cast):
     assert [each.pk for each in gone] == [hello.pk]
     assert not Instance.objects.exclude(state="stopped").exists()
     event = Event.objects.get(verb="delete", thing_type="project")
-    assert (event.thing_name, event.changes) == ("demo", {"deleted": [False, True], "endpoints": ["hello"]})
+    assert (event.thing_name, event.changes) == (
+        "demo",
+        {"deleted": [False, True], "endpoints": [["hello"], []]},
+    )
     for endpoint in (hello, words):
         with pytest.raises(Conflict, match="Project demo is deleted"):
             restore(cast, Endpoint.objects.select_related("project").get(pk=endpoint.pk))

@@ -142,6 +142,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='event',
+            index=models.Index(fields=['thing_name', '-id'], name='event_of_name'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
             index=models.Index(condition=models.Q(('position', None)), fields=['id'], name='event_unsealed'),
         ),
         migrations.AddConstraint(

@@ -1,20 +1,25 @@
-"""The audit from the command line: whether it still stands as it was written."""
+"""The audit from the command line: whether it still stands as it was written, and all of it as JSON lines."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from endpoints.usage.rules import moment_of
 from scheduler.agent import disk
 from studio.audit import sealing
+from studio.audit.selectors import Filters, each_told, narrowed, readable
+from studio.errors import Refusal
 from studio.tenants.models import Tenant
+from studio.tenants.rules import STUDIO
 
 MOST_SAID = 1000  # findings; whoever changed more has changed everything
 
 
 class Command(BaseCommand):
-    help = "Look whether the audit stands as it was written."
+    help = "Look whether the audit stands as it was written, or print it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         deeds = parser.add_subparsers(dest="deed", required=True)
@@ -29,8 +34,30 @@ class Command(BaseCommand):
             " it is written anew where all is well. It shows also that nobody put back an older state of the database",
         )
 
+        export = deeds.add_parser("export", help="print the audit as JSON lines, newest first")
+        export.add_argument("--tenant", default="", help="of this tenant only (name or id)")
+        for name, about in (("person", "who did it"), ("verb", "what was done"), ("thing", "to what")):
+            export.add_argument(f"--{name}", default="", help=about)
+        export.add_argument("--since", default="", help="how long ago (24h, 7d), or a moment (ISO 8601)")
+        export.add_argument("--until", default="", help="the same; what happened then is not in it")
+
     def handle(self, *args: Any, deed: str, **options: Any) -> None:
-        self._verify(options["tenant"], options["heads"])
+        if deed == "verify":
+            self._verify(options["tenant"], options["heads"])
+        else:
+            self._export(options)
+
+    def _export(self, options: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        try:
+            since, until = (
+                moment_of(name, options[name], now) if options[name] else None for name in ("since", "until")
+            )
+        except Refusal as refusal:
+            raise CommandError(refusal.sentence) from None
+        named = {name: options[name] for name in ("tenant", "person", "verb", "thing")}
+        for row in each_told(narrowed(readable(STUDIO), Filters(**named, since=since, until=until))):
+            self.stdout.write(json.dumps(row, ensure_ascii=False))
 
     def _verify(self, tenant: str | None, heads: Path | None) -> None:
         names = {row.pk.hex: row.name for row in Tenant.objects.all()}

@@ -32,6 +32,10 @@ WALK = [
     ("Your account", "sentence", "", "This session"),
     ("Generate API Key", "control", "", "Generate API Key|Cancel"),
     ("Generate API Key", "sentence", "", "Your old key stops working at once."),
+    ("Audit", "control", "", "Audit|Export as JSON lines"),
+    ("Audit", "heading", "", "Audit|What was done"),
+    ("Audit", "field", "", "Person|Verb|Kind of thing|Thing|Tenant|From|To"),
+    ("Audit", "column", "", "Time (UTC)|Who|What|Tenant|From|Details"),
     # ----- Dashboard
     ("Dashboard", "heading", "", "Live endpoints|RDUs|Waiting|Latest events"),
     ("Dashboard", "sentence", "", "this tenant|other tenants|free|draining or lost"),
@@ -211,6 +215,7 @@ def windows(world, person) -> dict[str, Labels]:
         "Notices": owen.get("notices"),
         "Users": olga.get("users"),
         "Tenant management": olga.get("tenants"),
+        "Audit": olga.get("audit"),
     }
     assert {name: page.status for name, page in pages.items() if page.status != 200} == {}
     found = {name: Labels(page.html) for name, page in pages.items()}
