@@ -20,9 +20,10 @@ test: $(DEV) ## all tests: on PostgreSQL where there is one, on SQLite, with rea
 # The checks read the settings but no data: a key of no value, a database in memory.
 check: export STUDIO_SECRET_KEY := only-for-checks
 check: export STUDIO_DATABASE_URL := sqlite://:memory:
-check: $(DEV) ## formatting, lint, types, import floors, migrations, settings
+check: $(DEV) ## formatting, lint, dangerous calls, types, import floors, migrations, settings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive studio endpoints apikeys scheduler snapi manage.py
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run

@@ -4,6 +4,8 @@ Bodies are passed on as they come, both ways, so that uploads need no memory and
 """
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 import aiohttp
@@ -15,7 +17,7 @@ from yarl import URL
 from endpoints.gateway.answering import Running
 from endpoints.gateway.client import Client, ClientGone, Header, lines
 from endpoints.gateway.errors import Refused
-from studio import addresses
+from studio import addresses, env
 
 log = structlog.get_logger()
 
@@ -31,14 +33,25 @@ RETRY_SECONDS = 5
 AWAY_SENTENCE = (
     "The web process of Studio is away just now. Predictions go on; this page will be back in a moment."
 )
+AWAY_STYLE = """body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color:#222}
+h1{font-size:1.25rem}@media(prefers-color-scheme:dark){body{background:#181a1b;color:#ddd}}"""
 AWAY_PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Studio: web is away</title>
 <meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="{RETRY_SECONDS}">
-<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color:#222}}
-h1{{font-size:1.25rem}}@media(prefers-color-scheme:dark){{body{{background:#181a1b;color:#ddd}}}}</style></head>
+<style>{AWAY_STYLE}</style></head>
 <body><h1>This page cannot be shown for a moment</h1><p>{AWAY_SENTENCE}</p>
 <p>It tries again by itself every {RETRY_SECONDS} seconds.</p></body></html>
 """.encode()
+
+_STYLE_DIGEST = base64.b64encode(hashlib.sha256(AWAY_STYLE.encode()).digest())
+# As web says them (studio.settings), but for the one style that stands in the page.
+AWAY_HEADERS = [
+    (b"content-security-policy", b"default-src 'none'; style-src 'sha256-%b'; base-uri 'none'; form-action 'none'; "
+     b"frame-ancestors 'none'" % _STYLE_DIGEST),
+    (b"x-frame-options", b"DENY"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]  # fmt: skip
 
 
 class Front:
@@ -46,6 +59,8 @@ class Front:
         """`proxies`: whose word of the client is passed on."""
         self._running = running
         self._proxies = proxies
+        # How people come here, whoever ends their TLS: what stands before a gateway speaks HTTP to it.
+        self._scheme = env.public_url().partition(":")[0]
         # A fresh connection for each request costs little here, and never meets one that web just closed.
         connector = aiohttp.UnixConnector(socket_path, force_close=True, limit=0)
         self._session = aiohttp.ClientSession(
@@ -93,7 +108,7 @@ class Front:
         return await self._session.request(
             client.method,
             URL("http://web" + target.decode("latin-1"), encoded=True),
-            headers=_request_headers(client, self._proxies),
+            headers=_request_headers(client, self._proxies, self._scheme),
             data=upload.parts() if has_body else None,
             allow_redirects=False,
         )
@@ -133,7 +148,7 @@ async def _relay(response: aiohttp.ClientResponse, client: Client) -> None:
     client.end()
 
 
-def _request_headers(client: Client, proxies: Sequence[addresses.Network]) -> CIMultiDict[str]:
+def _request_headers(client: Client, proxies: Sequence[addresses.Network], scheme: str) -> CIMultiDict[str]:
     # `Expect` was answered by our own server when the body was first read.
     dropped = _dropped(client.headers) | FORWARDED | {b"expect"}
     kept = CIMultiDict(
@@ -145,8 +160,8 @@ def _request_headers(client: Client, proxies: Sequence[addresses.Network]) -> CI
     believed = bool(peer) and addresses.is_trusted(peer, proxies)
     forwarded = _said(client, b"x-forwarded-for") if believed else ""
     kept["X-Forwarded-For"] = addresses.source(peer, forwarded, proxies) or "unknown"
-    encrypted = believed and _said(client, b"x-forwarded-proto").lower() == "https"
-    kept["X-Forwarded-Proto"] = "https" if encrypted else "http"
+    said = _said(client, b"x-forwarded-proto").lower() if believed else ""
+    kept["X-Forwarded-Proto"] = said if said in ("http", "https") else scheme
     kept["X-Forwarded-Host"] = kept.get("Host", "")
     return kept
 
@@ -173,6 +188,7 @@ async def _say_away(client: Client, status: int) -> None:
         (b"content-type", media),
         (b"retry-after", b"%d" % RETRY_SECONDS),
         (b"cache-control", b"no-store"),
+        *AWAY_HEADERS,
     ]
     await client.room()
     client.begin(status, lines(headers), length=len(body))

@@ -36,7 +36,7 @@ def completion(
     # Only these two, this command and a pressed Tab key, need it.
     from typer.completion import get_completion_script  # noqa: PLC0415
 
-    script = get_completion_script(prog_name="snapi", complete_var=COMPLETE, shell=shell.value)
+    script = get_completion_script(prog_name="snapi", complete_var=COMPLETE, shell=shell.value)  # nosec B604
     if shell == Shell.ZSH:
         script = script.replace("\ncompdef ", f"\n{ZSH_READY}\ncompdef ")
     show({"shell": shell.value, "script": script}, json_output, script)

@@ -147,6 +147,17 @@ async def test_a_trusted_proxy_is_believed_and_what_the_client_claimed_before_it
     assert (headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("192.0.2.7", "https")
 
 
+@pytest.fixture
+def https(monkeypatch):
+    monkeypatch.setenv("STUDIO_URL", "https://studio.example.com")
+
+
+async def test_web_hears_that_people_come_by_https_where_the_platform_says_so(https, behind):
+    _, url, http = behind
+    async with http.get(f"{url}/x", headers={"X-Forwarded-Proto": "http"}) as response:
+        assert (await response.json())["headers"]["x-forwarded-proto"] == "https"
+
+
 async def test_server_sent_events_are_not_buffered(behind):
     site, url, http = behind
     async with http.get(f"{url}/events") as response:
@@ -225,6 +236,11 @@ async def test_when_web_is_away_a_page_says_so_and_predictions_go_on(behind, con
     async with http.get(f"{url}/projects", headers={"Accept": "text/html"}) as response:
         assert response.status == 503
         assert response.headers["Retry-After"]
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        assert response.headers["X-Frame-Options"] == "DENY"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "same-origin"
         page = await response.text()
     assert "Predictions go on" in page
     assert "http" not in page.replace("http-equiv", "")  # it loads nothing

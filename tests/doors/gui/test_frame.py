@@ -74,7 +74,7 @@ def test_no_page_has_anything_inline_or_from_elsewhere(every_page):
         assert page.status == 200
         assert INLINE.findall(page.html) == []
         assert ELSEWHERE.findall(page.html) == []
-        assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         assert "unsafe" not in page.headers["Content-Security-Policy"]
         assert "no-store" in page.headers["Cache-Control"]
 
