@@ -130,5 +130,6 @@ def _recommended(model: Model, parameters: Mapping[str, Any]) -> str:
     """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
     options = hub.options_of(model)
     rdus = str(parameters.get(RDUS_PARAM, ""))
-    best = machines.recommended(options, machines.kinds_for(options), int(rdus) if rdus.isdecimal() else None)
+    wanted = int(rdus) if rdus.isdecimal() and len(rdus) < 4 else None  # thousands of digits are no number to int()
+    best = machines.recommended(options, machines.kinds_for(options), wanted)
     return best or next((option.generation_id for option in options), "")
