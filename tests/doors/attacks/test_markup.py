@@ -142,6 +142,7 @@ def read(html: str, at: str) -> str:
     return reader.said
 
 
+LABELS = {each.label for each in apps.get_app_configs()}
 TABS = ("", "?tab=instances", "?tab=usage", "?tab=events", "?part=keys", "?part=live")
 
 
@@ -170,8 +171,10 @@ def thing(siege: Siege, address: walk.Address, slot: str) -> str:
     """A thing for the slot; in the administration a row of the kind that the page is about."""
     if address.is_admin and slot == "object_id":
         app, name = address.route.split("/")[1:3]
-        row = apps.get_model(app, name).objects.values_list("pk", flat=True).first()
-        return str(row or 0)
+        rows = (
+            apps.get_model(app, name)._default_manager.values_list("pk", flat=True) if app in LABELS else []
+        )
+        return str(next(iter(rows), 0))
     if slot == "node":
         return str(Node.objects.values_list("name", flat=True)[0]).replace("/", "%2F")
     return siege.theirs.get(slot, "0")
