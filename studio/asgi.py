@@ -30,10 +30,12 @@ class OneThread(ASGIHandler):
 
 
 django.setup(set_prefix=False)
-application = OneThread()
 
 from endpoints.routing import Publisher  # noqa: E402  after Django is set up
 from studio import urls  # noqa: E402, F401  here and not at the first request
+from studio.bounds import BoundedBodies  # noqa: E402
+
+application = BoundedBodies(OneThread())
 
 # What is loaded now stays: without this a full collection walks all of it, 0.15 s in the middle of an answer.
 gc.freeze()

@@ -54,6 +54,8 @@ MIDDLEWARE = [
     # Pages and files; each answer gets some bytes of chance, so that its length tells nothing of a token in it.
     "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "studio.bounds.NotKept",
+    "studio.bounds.Storable",
     "studio.middleware.RequestId",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

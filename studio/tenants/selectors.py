@@ -101,6 +101,8 @@ def platform_key_of(user: UUID | None) -> PlatformKey | None:
 
 
 def _find(tenants: QuerySet[Tenant], name_or_id: str) -> Tenant | None:
+    if "\0" in name_or_id:  # PostgreSQL cannot even be asked for it
+        return None
     try:
         matches = Q(pk=UUID(name_or_id)) | Q(name__iexact=name_or_id)
     except ValueError:

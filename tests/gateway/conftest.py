@@ -18,6 +18,7 @@ from endpoints.gateway.settings import Settings
 from endpoints.wire import Route
 from tests.gateway import fake
 from tests.gateway.control import ENDPOINT, KEY, PROJECT, Control, hello, neighbours
+from tests.gateway.web import Web
 from tests.support.waiting import eventually_async
 
 
@@ -140,3 +141,13 @@ async def embedder(world) -> World:
     """The endpoint hello with a model that embeds."""
     await world.change(task="embedding")
     return world
+
+
+@pytest.fixture
+async def behind(control, broker, tmp_path) -> AsyncIterator[tuple[Web, str, aiohttp.ClientSession]]:
+    site = Web(tmp_path / "web.sock")
+    await site.start()
+    settings = settings_for(control, broker.url, web_socket=str(site.socket))
+    async with serving(settings), aiohttp.ClientSession() as http:
+        yield site, f"http://127.0.0.1:{settings.port}", http
+    await site.stop()

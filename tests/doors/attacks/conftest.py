@@ -36,19 +36,24 @@ class Siege:
     world: World
     theirs: dict[str, str]
     own: dict[str, str]
+    people: dict[str, UUID]  # by the names that they had at first
 
     def browser(self, name: str, **more: Any) -> Client:
         """Somebody who has signed in; `""` for nobody."""
         client = Client(raise_request_exception=False, **more)
         if name:
-            client.force_login(self.world.user(name), backend=BACKEND)
+            client.force_login(User.objects.get(pk=self.people[name]), backend=BACKEND)
         return client
 
     def caller(self, name: str, **more: Any) -> Client:
         """Somebody with their platform key."""
-        key = new_platform_key(actor=STUDIO, user=self.world.user(name), now=datetime.now(UTC))
-        headers = {"Authorization": f"Bearer {key.reveal()}"}
+        headers = {"Authorization": f"Bearer {self.key(name)}"}
         return Client(raise_request_exception=False, headers=headers, **more)
+
+    def key(self, name: str) -> str:
+        now = datetime.now(UTC)
+        person = User.objects.get(pk=self.people[name])
+        return new_platform_key(actor=STUDIO, user=person, now=now).reveal()
 
 
 @pytest.fixture
@@ -60,9 +65,11 @@ def siege(db: None, settings: Any) -> Siege:
     owen, oskar = world.user("owen"), world.user("oskar")
     for each in (owen, oskar):
         Client().force_login(each, backend=BACKEND)
-    return Siege(
-        world, _things_of(owen) | {"node": "sn40l-1", "object_id": _endpoint_of(owen)}, _things_of(oskar)
-    )
+    theirs = _things_of(owen) | {
+        "object_id": str(Endpoint.objects.filter(owner=owen).earliest("created_at").pk)
+    }
+    people = dict(User.objects.values_list("username", "pk"))
+    return Siege(world, theirs, _things_of(oskar), people)
 
 
 def _make(world: World) -> None:
@@ -130,7 +137,3 @@ def _things_of(person: User) -> dict[str, str]:
         "node": "sn40l-1",
         "session": str(Session.objects.get(user=person).id),
     }
-
-
-def _endpoint_of(person: User) -> str:
-    return str(UUID(str(Endpoint.objects.filter(owner=person).earliest("created_at").pk)))

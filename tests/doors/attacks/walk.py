@@ -17,7 +17,7 @@ from django.urls.resolvers import RoutePattern
 PART = re.compile(r"<(?:\w+:)?(\w+)>")
 TOKENS = re.compile(r'(csrfmiddlewaretoken" value="|X-CSRFToken": "|name="token" value=")[\w-]+')
 COUNTED_ANYWAY = {"last_login", "last_used_at", "notices_read_at"}  # what looking at things changes
-ASIDE = {"sessions.session", "contenttypes.contenttype", "auth.permission", "repeats.answered"}
+ASIDE = {"contenttypes.contenttype", "auth.permission", "repeats.answered"}  # and sessions
 
 
 # ----- addresses ------------------------------------------------------------------------------------------
@@ -65,6 +65,11 @@ def _below(prefix: str, patterns: list[Any]) -> Iterator[Address]:
 def pages() -> list[Address]:
     """What people look at: all but the REST API and the administration."""
     return [each for each in addresses() if not each.is_api and not each.is_admin]
+
+
+def doors() -> list[Address]:
+    """Those of them to which forms may be sent one after the other: none ends the session of who sends them."""
+    return [each for each in pages() if not re.search(r"sign-|session|password|people|user", each.route)]
 
 
 # ----- operations -----------------------------------------------------------------------------------------
@@ -224,7 +229,7 @@ def rows_now() -> dict[str, dict[str, dict[str, Any]]]:
             for row in model._default_manager.values()
         }
         for model in apps.get_models()
-        if model._meta.label_lower not in ASIDE
+        if model._meta.label_lower not in ASIDE and model._meta.model_name != "session"
     }
 
 
