@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Application = Callable[..., Awaitable[None]]
 Next = Callable[[HttpRequest], HttpResponse]
 
 MOST_BODY = (
