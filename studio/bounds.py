@@ -12,7 +12,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Next = Callable[[HttpRequest], HttpResponse]
 
-MOST_BODY = 4 * 2**20  # bytes: twice what a form or a management body may have, of which the views say so themselves
+MOST_BODY = (
+    4 * 2**20
+)  # bytes: twice what a form or a management body may have, of which the views say so themselves
 TOO_LARGE = {"code": "too_large", "message": "The body is larger than a request here may be.", "fields": {}}
 
 
