@@ -8,6 +8,7 @@ from scheduler import wire
 from scheduler.rules import COMING, InstanceState, crashes_so_far, restart_delay
 
 FATAL = ("manifest", "launch")  # trying again would meet the same
+MOST_LINES, MOST_CHARS = 20, 500  # of what a node says of an end; its own agent keeps to them anyway
 NO_FAULT = ("machine",)  # gone with the machine: no budget is used
 GONE = {"host": "", "port": 0, "pid": 0, "progress": None, "progress_at": None}
 
@@ -72,11 +73,11 @@ def advance(row: Standing, seen: wire.Seen, now: datetime) -> Change:
 
 def crashed(row: Standing, error: str, sentence: str, log_tail: list[str], now: datetime) -> Change:
     """Another attempt after a pause, or `failed` when the fault is for good or the budget used up."""
-    fields: dict[str, Any] = {**GONE, "log_tail": log_tail[-20:]}
+    fields: dict[str, Any] = {**GONE, "log_tail": [line[:MOST_CHARS] for line in log_tail[-MOST_LINES:]]}
     faultless = error in NO_FAULT
     crashes = crashes_so_far(row.crashes, row.ready_at, now) + (0 if faultless else 1)
     delay = timedelta(0) if faultless else restart_delay(crashes)
-    reason = {"code": error or "crash", "sentence": sentence}
+    reason = {"code": error or "crash", "sentence": sentence[:MOST_CHARS]}
     fields |= {"crashes": crashes, "reason": None if faultless else reason, "ready_at": None}
     if delay is None or error in FATAL:
         return Change(InstanceState.FAILED, fields, wish_moved=True, seen_outside=True)
@@ -110,7 +111,7 @@ def _came_so_far(row: Standing, seen: wire.Seen, state: str, now: datetime) -> C
     if state == InstanceState.READY:
         fields |= {"ready_at": now, "reason": None}
     elif row.state == InstanceState.READY:
-        fields |= {"reason": {"code": "silent", "sentence": seen.sentence}}
+        fields |= {"reason": {"code": "silent", "sentence": seen.sentence[:MOST_CHARS]}}
     outside = InstanceState.READY in (state, row.state) or row.state in (
         InstanceState.PLACED,
         InstanceState.LOST,

@@ -5,6 +5,7 @@ says; the register refuses an older one. A report is taken once, by its number, 
 """
 
 import platform
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from studio.unit import unit_of_work
 
 log = structlog.get_logger()
 
+MOST_REPORT = 8 * 2**20  # bytes; that of 64 instances which all failed has less than one
+HOST = re.compile(r"[\w.:%-]{1,64}")
 ONE_MACHINE = (
     "This platform runs on SQLite, which serves one machine only; "
     "move to PostgreSQL before a node on another machine joins."
@@ -199,13 +202,22 @@ def take_report(node: Node, body: bytes) -> bool:
 
 
 def read_report(node: Node, body: bytes) -> wire.Report | None:
-    """What an agent of this node said; None when nobody could read it."""
-    try:
-        plain = seal.unseal([_wire_key(node)], body, wire.wish_purpose(node.name))
-        return wire.decode_report(plain)
-    except (seal.Unsealable, msgspec.DecodeError) as error:
-        log.warning("report not readable", node=node.name, error=type(error).__name__)
-        return None
+    """The report, if the node's own agent may have written it. Where it says that servers are, gateways will go."""
+    why = "too large"
+    if len(body) <= MOST_REPORT:
+        try:
+            plain = seal.unseal([_wire_key(node)], body, wire.wish_purpose(node.name))
+            report = wire.decode_report(plain)
+            if all(
+                HOST.fullmatch(host)
+                for host in (report.host, *(seen.host or "-" for seen in report.instances))
+            ):
+                return report
+            why = "a host that is none"
+        except (seal.Unsealable, msgspec.DecodeError) as error:
+            why = type(error).__name__
+    log.warning("report not readable", node=node.name, error=why)
+    return None
 
 
 def _refuse(node: Node, report: wire.Report) -> None:

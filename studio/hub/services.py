@@ -23,7 +23,8 @@ GENERATIONS = ("SN40L", "SN30", "SN20", "SN10")
 SERVE: dict[str, Any] = {
     "argv": [
         "{python}", "-m", "scheduler.agent.serve",
-        "--model", "{gguf}", "--host", "{host}", "--port", "{port}", "--alias", "{name}", "--parallel", "{parallel}",
+        # One word with its option: no path and no name can be read as an option of its own.
+        "--model={gguf}", "--host={host}", "--port={port}", "--alias={name}", "--parallel={parallel}",
     ],
     "task": MLApp.Task.CHAT,
     "token_file_env": "STUDIO_INSTANCE_TOKEN_FILE",

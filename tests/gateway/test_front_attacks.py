@@ -3,11 +3,8 @@
 import pytest
 from django.core.handlers.asgi import ASGIRequest
 
-from endpoints.gateway.app import SANE_ID
 from endpoints.gateway.front import FORWARDED, HOP_BY_HOP
 from tests.gateway import raw
-from tests.gateway.conftest import V1
-from tests.gateway.control import KEY
 from tests.gateway.test_hostile import CHUNKED, with_line
 
 BODY = b"name=x"
@@ -105,18 +102,3 @@ async def test_what_a_client_names_as_hop_by_hop_does_not_take_the_fronts_own_wo
         headers = (await response.json())["headers"]
     assert headers["x-forwarded-for"] == "127.0.0.1"
     assert headers["x-forwarded-proto"] == "http"
-
-
-@pytest.mark.parametrize(
-    "said", [b"a\tb\tc\td\te", b"x" * 300, "ünïcode-id".encode(), b"<script>1</script>", b"two words"]
-)
-async def test_a_request_id_goes_to_an_instance_and_back_only_if_it_is_sane(world, said):
-    port = int(world.url.rpartition(":")[2])
-    body = b'{"instances": ["x"]}'
-    headers = [(b"key", KEY.encode()), (b"x-request-id", said), (b"content-length", b"%d" % len(body))]
-    heard = await raw.ask(port, raw.request("POST", V1, headers, body))
-    assert heard.answers[0].status == 200
-    (asked,) = world.asked()
-    for told in (heard.answers[0].headers["x-request-id"], asked.headers["x-request-id"]):
-        assert SANE_ID.fullmatch(told)
-        assert told.encode() != said
