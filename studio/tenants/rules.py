@@ -99,7 +99,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "audit.tenant": _row(YES, YES, NO, NO, NO, NO, HIDDEN),
     "audit.all": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
     "platform_key.own": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
-    "organization.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
+    "sharing.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
 }
 
 REFUSALS: Mapping[str, str] = {
@@ -117,7 +117,7 @@ REFUSALS: Mapping[str, str] = {
     "node.manage": "Only an operator or an OrgAdmin can manage nodes.",
     "audit.tenant": "Only an OrgAdmin, or a TenantAdmin in their own tenant, can read this.",
     "audit.all": "Only an OrgAdmin can read this.",
-    "organization.manage": "Only an OrgAdmin can change what holds for every tenant.",
+    "sharing.manage": "Only an OrgAdmin can change what holds for every tenant.",
 }
 
 
