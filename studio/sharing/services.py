@@ -100,7 +100,7 @@ def allow_all_tenants(*, actor: Actor, allowed: bool, now: datetime) -> int:
 
     Returns how many things that were.
     """
-    require(actor, "organization.manage", ORGANIZATION, thing="organization")
+    require(actor, "sharing.manage", ORGANIZATION, thing="organization")
     organization = Organization.objects.select_for_update().get(pk=ensure_organization(name="Studio").pk)
     closed = 0 if allowed else sum(_close(actor, kind) for kind in TABLES)
     if organization.all_tenants != allowed:

@@ -101,6 +101,7 @@ PERMISSIONS: Mapping[str, Mapping[Role, Verdict]] = {
     "platform_key.own": _row(YES, YES, YES, YES, YES, YES, YES, operator=YES),
     "organization.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
     "admin.content": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),  # tenants' rows on the operators' desk
+    "sharing.manage": _row(YES, NO, NO, NO, NO, NO, NO, operator=NO),
 }
 
 REFUSALS: Mapping[str, str] = {
@@ -120,6 +121,7 @@ REFUSALS: Mapping[str, str] = {
     "audit.all": "Only an OrgAdmin can read this.",
     "organization.manage": "Only an OrgAdmin can change what holds for every tenant.",
     "admin.content": "Only an operator who is an OrgAdmin too can see what belongs to tenants here.",
+    "sharing.manage": "Only an OrgAdmin can change what holds for every tenant.",
 }
 
 

@@ -99,7 +99,7 @@ PAGES: dict[str, Line] = {
     "node-drain": Line("platform", "node.manage", {}),
     "node-undrain": Line("platform", "node.manage", {}),
     "node-remove": Line("platform", "node.manage", {}),
-    "organization": Line("platform", "organization.manage", {"all_tenants": "on"}, look=False),
+    "organization": Line("platform", "sharing.manage", {"all_tenants": "on"}, look=False),
 }
 # Nobody needs to be signed in there.
 PUBLIC = {"healthz", "favicon.ico", "sign-in/"}
@@ -114,7 +114,7 @@ OPERATIONS: dict[str, Line] = {
     "GET /tenant": Line("active", "tenant.see"),
     "GET /tenants/{tenant}": Line("tenant", "tenant.see"),
     "GET /organization": Line("platform"),
-    "PATCH /organization": Line("platform", "organization.manage", {"all_tenants_allowed": True}),
+    "PATCH /organization": Line("platform", "sharing.manage", {"all_tenants_allowed": True}),
     "GET /apps": Line("platform"),
     "GET /apps/{app}": Line("platform"),
     "GET /models": Line("platform"),
@@ -172,7 +172,7 @@ COMMANDS: dict[str, Command] = {
     "tenant list": Command("platform"),
     "tenant info": Command("tenant", "tenant.see", "--tenant {tenant}"),
     "organization info": Command("platform"),
-    "organization update": Command("platform", "organization.manage", "--all-tenants"),
+    "organization update": Command("platform", "sharing.manage", "--all-tenants"),
     "app list": Command("platform"),
     "model list": Command("platform"),
     "model info": Command("thing", "model.see", "-m {model}"),

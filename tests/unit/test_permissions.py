@@ -57,6 +57,7 @@ DESIGN = {
     "platform_key.own": "y y y y y y y y",
     "organization.manage": "y 3 3 3 3 3 3 3",
     "admin.content":    "y 3 3 3 3 3 3 3",
+    "sharing.manage":   "y 3 3 3 3 3 3 3",
 }  # fmt: skip
 WORDS = {"y": Verdict.YES, "3": Verdict.NO, "4": Verdict.HIDDEN}
 
@@ -91,9 +92,9 @@ def verdict(actor: Actor, action: str, facts: Facts) -> Verdict:
 def table() -> str:
     """The code's table as people read it."""
     shown = {Verdict.YES: "yes", Verdict.NO: "403", Verdict.HIDDEN: "404"}
-    head = f"{'action':<21}" + "".join(f"{role:<13}" for role in ROLES)
+    head = f"{'action':<18}" + "".join(f"{role:<13}" for role in ROLES)
     lines = [
-        f"{action:<21}" + "".join(f"{shown[row[role]]:<13}" for role in ROLES)
+        f"{action:<18}" + "".join(f"{shown[row[role]]:<13}" for role in ROLES)
         for action, row in PERMISSIONS.items()
     ]
     return "\n".join(line.rstrip() for line in [head, *lines]) + "\n"
