@@ -20,7 +20,19 @@ from studio.audit.models import Event
 from studio.tenants.rules import Actor
 
 # Whoever only looked at a key changed nothing.
-DEEDS = ("edit", "stop", "restart", "delete", "restore", "add key", "edit key", "limit key", "revoke key")
+DEEDS = (
+    "edit",
+    "stop",
+    "restart",
+    "delete",
+    "restore",
+    "add key",
+    "edit key",
+    "limit key",
+    "revoke key",
+    "move",
+    "transfer",
+)
 TOLD = Q(state=InstanceState.READY) | Q(
     state__in=[InstanceState.AWAITING, InstanceState.FAILED], reason__isnull=False
 )

@@ -209,6 +209,9 @@ class Happening:
         "limit key": "set the limits of an API key of",
         "revoke key": "revoked an API key of",
         "show key": "looked at an API key of",
+        "move": "moved",
+        "move here": "moved here",
+        "transfer": "gave another owner to",
     }
 
     @property
