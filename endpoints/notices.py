@@ -35,6 +35,8 @@ DEEDS = (
     "limit key",
     "revoke key",
     "share",
+    "move",
+    "transfer",
 )
 RUNNING = Q(endpoint__desired=Endpoint.Desired.RUNNING)
 

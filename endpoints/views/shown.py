@@ -222,6 +222,9 @@ class Happening:
         "import": "imported",
         "platform key": "generated the platform API key of",
         "powers": "set the powers of",
+        "move": "moved",
+        "move here": "moved here",
+        "transfer": "gave another owner to",
     }
 
     @property

@@ -262,7 +262,7 @@ def deactivate_user(request: htmx.Request, user: str) -> HttpResponse:
         services.deactivate_user(actor=request.actor, user=found, now=request.now)
         return f"User {found.username} was deactivated."
 
-    owned = Endpoint.objects.filter(owner=found).exclude(desired=Endpoint.Desired.DELETED)
+    owned = endpoints.visible(request.actor).filter(owner=found).exclude(desired=Endpoint.Desired.DELETED)
     context = {
         "person": found,
         "owned": owned.count(),

@@ -74,7 +74,7 @@ def test_a_tenant_is_made_and_archived_by_hand(site):
     page.get_by_role("link", name="New tenant").click()
     page.get_by_label("Tenant name").fill("science")
     page.get_by_role("button", name="Create tenant").click()
-    expect(page.get_by_role("cell", name="science")).to_be_visible()
+    expect(page.get_by_role("cell", name="science Active")).to_be_visible()
     choose(page, "science", "Archive")
     page.get_by_role("dialog").get_by_role("button", name="Archive").click()
     expect(page.get_by_role("cell", name="science Archived")).to_be_visible()

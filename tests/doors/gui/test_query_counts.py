@@ -11,11 +11,12 @@ from apikeys.services import add_key
 from endpoints import selectors
 from endpoints.models import Endpoint
 from endpoints.services import delete_endpoint
-from scheduler.models import Instance, Node
+from scheduler.models import Instance, Node, Quota
 from scheduler.services import add_node
 from studio.audit.models import Event
 from studio.hub.models import DeployOption, Model, ModelVersion
 from studio.projects.models import Project
+from studio.tenants.models import Membership, Tenant, User
 from studio.tenants.rules import STUDIO
 from tests.browser.world import NOW, PARALLEL, World
 from tests.doors.gui.conftest import Person
@@ -42,6 +43,8 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...], dict[str, str], bool]] = {
     "resources": ("owen", "resources", (), {}, False),
     "resources of an operator": ("otto", "resources", (), {}, False),
     "drain": ("otto", "node-drain", ("node",), {}, False),
+    "users": ("olga", "users", (), {}, False),
+    "tenants": ("olga", "tenants", (), {}, False),
 }
 
 
@@ -55,6 +58,7 @@ def things(world: World) -> dict[str, str]:
     held = Instance.objects.filter(endpoint=endpoint, node__isnull=False).first()
     assert held is not None
     assert held.node is not None
+    Quota.objects.create(tenant=world.tenants["research"], generation_id="SN40L", maximum=8)
     return {
         "endpoint": str(endpoint.pk),
         "project": str(world.project.pk),
@@ -99,6 +103,10 @@ def more_of_everything(world: World, endpoint: Endpoint, node: str) -> None:
         model = Model.objects.create(name=f"m{number}", app=help_model.app, publisher="SambaNova")
         ModelVersion.objects.create(model=model, number=1, path=f"{model.name}/1")
         DeployOption.objects.create(model=model, generation_id="SN40L", params=[PARALLEL])
+        organization = world.tenants["default"].organization
+        tenant = Tenant.objects.create(organization=organization, name=f"t{number}")
+        Quota.objects.create(tenant=tenant, generation_id="SN40L", maximum=8)
+        Membership.objects.create(user=User.objects.create(username=f"u{number}"), tenant=tenant)
         Event.objects.create(
             tenant_id=world.tenants["default"].pk, actor_name="owen", verb="edit", thing_type="endpoint",
             thing_id=endpoint.pk, thing_name="hello",
