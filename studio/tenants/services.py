@@ -137,9 +137,11 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     return seal.Secret(value)
 
 
-def end_sessions(*, user: User) -> int:
+def end_sessions(*, user: User, now: datetime) -> int:
     """Sign somebody out of every browser, for good: also after they are active again. Returns sessions."""
-    return Session.objects.filter(user=user).delete()[0]
+    alive = Session.objects.filter(user=user, expire_date__gt=now).count()
+    Session.objects.filter(user=user).delete()
+    return alive
 
 
 def read_notices(*, user: User, now: datetime) -> None:

@@ -1,5 +1,7 @@
 """One's own account by REST: sessions, and the key that asks."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 
@@ -8,7 +10,7 @@ from studio.accounts.selectors import is_open
 from studio.errors import Forbidden
 from studio.tenants.models import User
 from studio.tenants.selectors import actor_of
-from studio.tenants.services import new_platform_key
+from studio.tenants.services import end_sessions, new_platform_key
 from tests.doors.rest.conftest import NOW, Caller
 
 
@@ -65,3 +67,12 @@ def test_a_session_holds_until_it_is_ended(rest):
     User.objects.filter(username="owen").update(is_active=True)
     rest.owen.delete("/api/sessions")
     assert not is_open(row)
+
+
+def test_whoever_is_signed_out_by_an_admin_stays_out(rest):
+    browsers = [Client() for _ in range(2)]
+    for browser in browsers:
+        browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    assert end_sessions(user=rest.people["owen"], now=datetime.now(UTC)) == 2
+    assert [browser.get("/api/projects").status_code for browser in browsers] == [401, 401]
+    assert end_sessions(user=rest.people["owen"], now=datetime.now(UTC)) == 0
