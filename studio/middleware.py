@@ -15,6 +15,7 @@ from studio.errors import Refusal
 from studio.tenants import selectors as tenants
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+MOST_ADDRESS = 64  # as much as the audit keeps
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -74,4 +75,5 @@ class Refusals:
 def client_address(request: HttpRequest) -> str:
     """The address the front saw. It replaces whatever a client claims, so its last word is believed."""
     forwarded = request.headers.get("X-Forwarded-For", "")
-    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "") or ""
+    seen = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "") or ""
+    return seen[:MOST_ADDRESS]
