@@ -132,8 +132,7 @@ def _recommended(actor: Actor, model: Model, parameters: Mapping[str, Any]) -> s
     """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
     options = hub.options_of(model)
     rdus = str(parameters.get(RDUS_PARAM, ""))
-    wanted = (
-        int(rdus) if rdus.isdecimal() and len(rdus) < 4 else None
-    )  # thousands of digits are no number to int()
+    # int() takes no thousands of digits.
+    wanted = int(rdus) if rdus.isdecimal() and len(rdus) < 4 else None
     best = machines.recommended(options, machines.kinds_for(options, actor.tenant), wanted)
     return best or next((option.generation_id for option in options), "")

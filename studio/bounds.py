@@ -1,15 +1,16 @@
 """What web takes in at most and lets nobody keep: before anything is read, and after everything is said."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 
-Message = MutableMapping[str, Any]
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[..., Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Next = Callable[[HttpRequest], HttpResponse]
 
 MOST_BODY = (
@@ -25,7 +26,7 @@ class BoundedBodies:
         self._application = application
         self._most = most
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
         elif _declared(scope) > self._most:
@@ -33,7 +34,7 @@ class BoundedBodies:
         else:
             await self._counted(scope, receive, send)
 
-    async def _counted(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A body that says nothing of its length breaks off where it is too long."""
         heard, refused = 0, False
 
@@ -82,7 +83,7 @@ class NotKept:
         return response
 
 
-def _declared(scope: Message) -> int:
+def _declared(scope: Scope) -> int:
     length = dict(scope["headers"]).get(b"content-length", b"")
     return int(length) if length.isdigit() else 0
 

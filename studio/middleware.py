@@ -27,6 +27,7 @@ FORWARDED = (
 )
 WITHOUT_OWN_PASSWORD = {"password", "sign-out", "theme"}
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+MOST_ADDRESS = 64  # as much as the audit keeps
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -121,4 +122,4 @@ class Refusals:
 
 def client_address(request: HttpRequest) -> str:
     """As `Source` found it."""
-    return str(request.META.get("REMOTE_ADDR") or "")
+    return str(request.META.get("REMOTE_ADDR") or "")[:MOST_ADDRESS]

@@ -77,6 +77,9 @@ def test_what_a_client_says_of_its_way_here_is_not_believed_before_the_fronts_wo
     owen.post("/projects/new/", {"name": "seen"}, headers=address)
     event = walk.rows_now()["audit.event"]
     assert [row["address"] for row in event.values() if row["thing_name"] == "seen"] == ["127.0.0.1"]
+    assert (
+        owen.post("/projects/new/", {"name": "x"}, headers={"X-Forwarded-For": "6" * 5000}).status_code == 302
+    )
 
 
 def test_another_host_is_refused_and_never_repeated(siege: Siege) -> None:

@@ -92,7 +92,7 @@ def test_no_operation_breaks_on_a_rough_value(siege: Siege, turn: int) -> None:
         assert owen.generic(operation.method, f"{at}?{query}").status_code < 500, operation
         for place, name in enumerate(operation.fields):
             value = rough(number + place)
-            for wrong in (value, {"model_parallel_rdus": value}):
+            for wrong in (value, {"model_parallel_rdus": value}) if name == "hyperparams" else (value,):
                 body = json.dumps((operation.least_body(known) or {}) | {name: wrong})
                 answer = owen.generic(operation.method, at, body, "application/json")
                 assert answer.status_code < 500, (operation, name, value[:80])
