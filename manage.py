@@ -17,6 +17,8 @@ def main() -> None:
         from studio.management.commands.newsecrets import main as new_secrets  # noqa: PLC0415  the same
 
         sys.exit(new_secrets())
+    if sys.argv[1:2] == ["rotate-keys"]:
+        sys.argv[1] = "rotate_keys"  # a module's name has no dash
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415  settings first
 

@@ -95,6 +95,10 @@ class Upstream(msgspec.Struct, frozen=True):
     spare: bool = False
     slots: int = 0
 
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Upstream({self.id}, {self.host}:{self.port})"
+
 
 class Route(msgspec.Struct, frozen=True):
     """All a gateway needs to know of an endpoint.

@@ -116,7 +116,7 @@ def add_node(request: ApiRequest, body: NewNode) -> dict[str, Any]:
         refusal.fields = {CALLED.get(name, name): text for name, text in refusal.fields.items()}
         raise
     command = join_command(node.name, node.address, env.broker_url())
-    return _node(request.auth, NodeRow(node)) | {"join": {"command": command, "token": token}}
+    return _node(request.auth, NodeRow(node)) | {"join": {"command": command, "token": token.reveal()}}
 
 
 @router.post("/nodes/{node}/cordon", response=changes(NodeOut), summary="Place nothing new on a node")

@@ -29,7 +29,7 @@ from scheduler.rules import (
     clean_address,
     quota_in_words,
 )
-from studio import enqueue, keyring
+from studio import enqueue, keyring, seal
 from studio.audit.services import record
 from studio.errors import Conflict, NotFound, invalid_field
 from studio.hub.models import Generation
@@ -186,7 +186,7 @@ def add_node(
     virtual: bool = False,
     address: str = "",
     now: datetime,
-) -> tuple[Node, str]:
+) -> tuple[Node, seal.Secret]:
     """A node and its join token, which is shown this once. Raises `Invalid` and `Conflict` at the field.
 
     `address`: where its model servers will be reached; its agent's own word counts as soon as it has joined.
@@ -225,7 +225,7 @@ def add_node(
     )
     _forget_registers(name)  # of a node of this name that was removed while the broker was away
     raise_demand(generation)
-    return node, token
+    return node, seal.Secret(token)
 
 
 @unit_of_work

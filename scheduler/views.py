@@ -217,7 +217,7 @@ def new_node(request: htmx.Request) -> HttpResponse:
         except Refusal as refusal:
             htmx.blame(form, refusal)
         else:
-            return _joining(request, node, token)
+            return _joining(request, node, token.reveal())
     return htmx.dialog(request, "scheduler/new.html", {"form": form, "back": reverse("resources")})
 
 

@@ -84,6 +84,10 @@ class Wished(msgspec.Struct, frozen=True):
     token: str
     drain_seconds: int
 
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Wished({self.id}, {self.desired}, attempt {self.attempt})"
+
 
 class Wish(msgspec.Struct, frozen=True):
     """The whole wish for a node. `agent` is the only agent it is meant for ("" while none has joined).

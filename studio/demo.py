@@ -104,9 +104,8 @@ def _node(folder: Folder, name: str, generation: str, now: datetime) -> None:
     if node:
         token = keyring.open_value(node.sealed_token, "join")
     else:
-        _, token = add_node(
-            actor=STUDIO, name=name, generation=generation, width=WIDTH, virtual=True, now=now
-        )
+        _, made = add_node(actor=STUDIO, name=name, generation=generation, width=WIDTH, virtual=True, now=now)
+        token = made.reveal()
     (folder.nodes / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     disk.write(str(folder.nodes / name / "token"), f"{token}\n".encode())
 

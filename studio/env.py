@@ -7,6 +7,8 @@ is written once, as `redis://…`, `rediss://…` or `redis+socket:///path`, and
 import os
 from pathlib import Path
 
+from studio.secret import Secret
+
 
 class BadSetting(SystemExit):
     """A setting nobody can work with: one sentence on stderr, exit code 1."""
@@ -79,14 +81,25 @@ def redis_url() -> str:
     return "unix" + url.removeprefix("redis+socket") if url.startswith("redis+socket:") else url
 
 
-def secret(name: str) -> str:
+def secret_stamp(name: str) -> tuple[int, int, int] | None:
+    """Changes with the secret's file; nothing for a variable, which cannot change, and while there is no file."""
+    if text(f"STUDIO_{name.upper()}"):
+        return None
+    try:
+        known = (secrets_dir() / name).stat()
+    except OSError:
+        return None
+    return known.st_mtime_ns, known.st_size, known.st_ino
+
+
+def secret(name: str) -> Secret:
     """A secret by its variable `STUDIO_<NAME>`, else by its file `<secrets>/<name>`.
 
     Raises `BadSetting` where neither exists, and for a file that others may read.
     """
     value = text(f"STUDIO_{name.upper()}")
     if value:
-        return value
+        return Secret(value)
     path = secrets_dir() / name
     try:
         mode = path.stat().st_mode & 0o077
@@ -97,4 +110,4 @@ def secret(name: str) -> str:
         ) from None
     if mode:
         raise BadSetting(f"The secret file {path} can be read by others; run: chmod 600 {path}")
-    return value
+    return Secret(value)

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,27 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from studio.secret import Secret as Secret
+
 NONCE = 12
 SIGNATURE = 64
 
 
 class Unsealable(ValueError):
     """The box was made with another key, for another purpose, or was changed on the way."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Secret:
-    """A value that never prints itself. `reveal()` is the one way to it, easy to search for."""
-
-    value: str
-
-    def reveal(self) -> str:
-        return self.value
-
-    def __repr__(self) -> str:
-        return "Secret(••••)"
-
-    __str__ = __repr__
 
 
 def new_key() -> str:

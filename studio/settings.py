@@ -8,12 +8,14 @@ import structlog
 
 from studio import addresses, env
 from studio.accounts.rules import LONGEST
+from studio.secret import MaskedText
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
 
 DEBUG = False
-SECRET_KEY = env.secret("secret_key")
+# The first one signs, those behind it are still believed: `manage.py rotate-keys`.
+SECRET_KEY, *SECRET_KEY_FALLBACKS = map(MaskedText, env.secret("secret_key").reveal().split(","))
 ALLOWED_HOSTS = env.words("STUDIO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_FAILURE_VIEW = "studio.htmx.csrf_failed"
 CSRF_TRUSTED_ORIGINS = env.words("STUDIO_TRUSTED_ORIGINS", env.public_url())
@@ -94,6 +96,7 @@ DATABASES = {
         env.text("STUDIO_DATABASE_URL", f"sqlite:///{DATA_DIR / 'studio.sqlite3'}")
     )
 }
+DATABASES["default"]["PASSWORD"] = MaskedText(DATABASES["default"].get("PASSWORD") or "")
 SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 if SQLITE:
     DATABASES["default"]["OPTIONS"] = {

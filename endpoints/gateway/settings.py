@@ -49,6 +49,6 @@ def from_environment() -> Settings:
 
 def _ring(name: str) -> list[bytes]:
     try:
-        return seal.ring(env.secret(name))
+        return seal.ring(env.secret(name).reveal())
     except ValueError as error:
         raise env.BadSetting(f"The secret {name} is malformed: {error}.") from None

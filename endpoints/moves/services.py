@@ -3,6 +3,7 @@ and of models to somebody else."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Sum
@@ -136,7 +137,10 @@ def _record_move(
     """In each of the two tenants, whose people must both be able to read it."""
     for tenant, verb in {source: "move", target: "move here" if source != target else "move"}.items():
         role = leading_role(actor, Facts(tenant, frozenset({moved.owner_id})))
-        record(actor, verb, thing, moved.pk, moved.name, tenant=tenant, role=role, changes=changes)
+        whose = moved.owner_id if verb == "move" else None  # told once
+        record(
+            actor, verb, thing, moved.pk, moved.name, tenant=tenant, role=role, changes=changes, owner=whose
+        )
 
 
 # ----- another owner --------------------------------------------------------------------------------------
@@ -190,7 +194,8 @@ def _hand_over(
     rows.update(owner=new, **also)
     role = leading_role(actor, facts)
     changes: dict[str, object] = {"owner": [old.username if old else None, new.username]}
-    record(actor, "transfer", kind, thing.pk, thing.name, tenant=facts.tenant, role=role, changes=changes)
+    about: dict[str, Any] = {"tenant": facts.tenant, "role": role, "changes": changes, "owner": new.pk}
+    record(actor, "transfer", kind, thing.pk, thing.name, **about)
 
 
 def _colleague(tenant: UUID | None, name_or_id: str) -> User:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scheduler.wire import Runtime
 
@@ -14,7 +14,7 @@ ANSWER_BYTES = 4_000_000  # metrics of a large server stay far below
 class Target:
     host: str
     port: int
-    token: str
+    token: str = field(repr=False)
 
     @property
     def address(self) -> str:

@@ -299,3 +299,25 @@ def compare(noted: Mapping[str, tuple[int, str]]) -> Iterator[Finding]:
             yield Finding(
                 name, position, None, f"row {position} is not the one that was noted as the chain's end"
             )
+
+
+# ----- keys -----------------------------------------------------------------------------------------------
+
+
+@unit_of_work
+def close_anew() -> None:
+    """The seal over all ends, with the newest key. A seal that holds with no key stays, to be found."""
+    ledger, keys = _locked_ledger(), keyring.audit_seal()
+    if ledger.mac and rules.is_ledger(keys, _heads(Chain.objects.all()), bytes(ledger.mac)):
+        _close(ledger, keys)
+
+
+def needs_more_than(keys: Sequence[bytes]) -> bool:
+    """Whether a row was marked or sealed with another key than these, or looks so."""
+    for row in every_way().order_by("id").iterator(chunk_size=AT_ONCE):
+        if not rules.is_marked(keys, _facts(row)):
+            return True
+    return any(
+        next(_verify_chain(head, keys, Verified()), None) is not None
+        for head in Chain.objects.order_by("name")
+    )

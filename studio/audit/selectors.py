@@ -1,7 +1,7 @@
 """Reading the audit. The timeline of a thing is for whoever may see the thing, which the caller has found out;
 whole tenants are for their admins."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -142,15 +142,15 @@ def told(row: Event, tenants: Mapping[UUID, str]) -> dict[str, Any]:
     }
 
 
-def each_told(rows: QuerySet[Event]) -> Iterable[dict[str, Any]]:
+def told_in_batches(rows: QuerySet[Event]) -> Iterator[list[dict[str, Any]]]:
     """Newest first, some rows at a time: an export may have millions, and must hold nothing meanwhile."""
     before: int | None = None
     tenants = dict(Tenant.objects.values_list("pk", "name"))
     while True:
         here = rows if before is None else rows.filter(pk__lt=before)
         found = list(here.order_by("-id")[:AT_ONCE])
-        for row in found:
-            yield told(row, tenants)
+        if found:
+            yield [told(row, tenants) for row in found]
         if len(found) < AT_ONCE:
             return
         before = found[-1].pk

@@ -28,7 +28,8 @@ def do(verb: str, cast, node: Node, by: str = "otto", now=NOW) -> Node:
 
 
 def test_otto_adds_a_node_and_sees_its_token_once(cast):
-    node, token = add(cast, virtual=True)
+    node, secret = add(cast, virtual=True)
+    token = secret.reveal()
     assert (node.state, node.free, node.width, node.virtual) == ("joining", 8, 8, True)
     assert list(Rdu.objects.filter(node=node).values_list("index", flat=True)) == list(range(8))
     assert keyring.open_value(node.sealed_token, "join") == token

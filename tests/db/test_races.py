@@ -282,7 +282,7 @@ def test_two_drivers_leave_the_newest_wish(cast, control_broker):
 
 def digests(broker, endpoint: Endpoint) -> set[bytes]:
     raw = broker.hget(wire.ROUTES, str(endpoint.pk))
-    route = wire.unpack(raw, keyring.routes_seal(), seal.ring(env.secret("routes_verify")))
+    route = wire.unpack(raw, keyring.routes_seal(), seal.ring(env.secret("routes_verify").reveal()))
     endpoint.refresh_from_db()
     assert route.version == endpoint.route_version
     return {key.digest for key in route.keys}

@@ -18,7 +18,7 @@ from tests.support.cast import NOW, speaking_to
 
 
 def public_key() -> list[bytes]:
-    return seal.ring(env.secret("routes_verify"))
+    return seal.ring(env.secret("routes_verify").reveal())
 
 
 def standing(broker: redis.Redis, endpoint: Endpoint) -> wire.Route:

@@ -101,8 +101,8 @@ def test_secrets_are_made_once_for_the_owner_only(folder):
 def test_the_settings_accept_them(folder):
     keyfiles.ensure(env.secrets_dir(), has_data=False)
     for name in ("key_pepper", "value_seal", "routes_seal", "routes_verify"):
-        assert len(seal.ring(env.secret(name))[0]) == 32
-    private, public = (seal.ring(env.secret(name)) for name in keyfiles.PAIR)
+        assert len(seal.ring(env.secret(name).reveal())[0]) == 32
+    private, public = (seal.ring(env.secret(name).reveal()) for name in keyfiles.PAIR)
     assert seal.verify(public, seal.sign(private[0], b"route")) == b"route"
 
 
@@ -111,7 +111,7 @@ def test_half_a_pair_is_made_anew(folder):
     keyfiles.ensure(where, has_data=False)
     (where / "routes_verify").unlink()
     keyfiles.ensure(where, has_data=False)
-    private, public = (seal.ring(env.secret(name)) for name in keyfiles.PAIR)
+    private, public = (seal.ring(env.secret(name).reveal()) for name in keyfiles.PAIR)
     assert seal.verify(public, seal.sign(private[0], b"route")) == b"route"
 
 

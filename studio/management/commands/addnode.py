@@ -41,7 +41,7 @@ class Command(BaseCommand):
             )
         except Refusal as refusal:
             raise CommandError(refusal.sentence) from None
-        disk.write(str(token_file), f"{token}\n".encode())
+        disk.write(str(token_file), f"{token.reveal()}\n".encode())
         self.stdout.write(
             f"Node {name} waits for its agent. On its machine:\n"
             f"  STUDIO_NODE={name} STUDIO_NODE_DIR=<folder> STUDIO_NODE_TOKEN_FILE={token_file}"

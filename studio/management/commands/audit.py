@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from endpoints.usage.rules import moment_of
 from scheduler.agent import disk
 from studio.audit import sealing
-from studio.audit.selectors import Filters, each_told, narrowed, readable
+from studio.audit.selectors import Filters, narrowed, readable, told_in_batches
 from studio.errors import Refusal
 from studio.tenants.models import Tenant
 from studio.tenants.rules import STUDIO
@@ -56,8 +56,10 @@ class Command(BaseCommand):
         except Refusal as refusal:
             raise CommandError(refusal.sentence) from None
         named = {name: options[name] for name in ("tenant", "person", "verb", "thing")}
-        for row in each_told(narrowed(readable(STUDIO), Filters(**named, since=since, until=until))):
-            self.stdout.write(json.dumps(row, ensure_ascii=False))
+        rows = narrowed(readable(STUDIO), Filters(**named, since=since, until=until))
+        for batch in told_in_batches(rows):
+            for row in batch:
+                self.stdout.write(json.dumps(row, ensure_ascii=False))
 
     def _verify(self, tenant: str | None, heads: Path | None) -> None:
         names = {row.pk.hex: row.name for row in Tenant.objects.all()}
