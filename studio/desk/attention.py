@@ -15,6 +15,7 @@ from endpoints.models import Endpoint
 from scheduler.models import Demand, Instance, Node, Sweep
 from scheduler.rules import InstanceState, NodeState, counted
 from studio import enqueue
+from studio.doctor.looking import made_at
 from studio.doctor.rules import check_sweeps
 
 NAMED = 5
@@ -63,7 +64,7 @@ def _broker() -> Iterator[Matter]:
 
 
 def _sweeps(now: datetime) -> Iterator[Matter]:
-    for finding in check_sweeps(dict(Sweep.objects.values_list("name", "last")), now):
+    for finding in check_sweeps(dict(Sweep.objects.values_list("name", "last")), made_at(now), now):
         yield Matter("sweep", finding.sentence, finding.remedy, reverse("admin:scheduler_sweep_changelist"))
 
 

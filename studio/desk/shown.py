@@ -5,6 +5,7 @@ or sealed values without exception, and a password's hash is nobody's to read. A
 pages of machines only; what belongs to tenants takes an OrgAdmin who is an operator too.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,8 @@ from studio.tenants.rules import Actor, Facts, may
 EVERYWHERE = Facts(tenant=None)
 NOBODY = Actor(id=None, name="nobody")
 COUNTED = 10_000  # rows of a list; to count further would read them all
-SECRET_FIELDS = frozenset({"password"})  # and every BinaryField
+# And every BinaryField.
+SECRET_FIELD = re.compile(r"(\w+_)?(password|secret|digest|sealed|token|session_key|session_data)")
 
 
 class Bounded(Paginator):
@@ -134,7 +136,7 @@ def shown_fields(model: type[Model]) -> list[Any]:
     return [
         field
         for field in model._meta.concrete_fields
-        if not isinstance(field, models.BinaryField) and field.name not in SECRET_FIELDS
+        if not isinstance(field, models.BinaryField) and not SECRET_FIELD.fullmatch(field.name)
     ]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -130,7 +131,13 @@ def _allocations() -> Iterator[Finding]:
 
 
 def _sweeps(now: datetime) -> Iterable[Finding]:
-    return rules.check_sweeps(dict(Sweep.objects.values_list("name", "last")), now)
+    return rules.check_sweeps(dict(Sweep.objects.values_list("name", "last")), made_at(now), now)
+
+
+def made_at(now: datetime) -> datetime:
+    """When the database was brought to its shape: a new platform, or a new version, has not run every sweep yet."""
+    applied = MigrationRecorder.Migration.objects.order_by("-applied").values_list("applied", flat=True)
+    return applied.first() or now
 
 
 def _plans(now: datetime) -> Iterator[Finding]:

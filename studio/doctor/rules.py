@@ -208,14 +208,14 @@ def check_wish(node: str, epoch: int, wished: int, wanted: int, standing: int | 
 # ----- control --------------------------------------------------------------------------------------------
 
 
-def check_sweeps(last: Mapping[str, datetime], now: datetime) -> list[Finding]:
-    """One that never ran counts too: an empty table means that no control worker ever came so far."""
-    return [finding for name in SWEEPS if (finding := _check_sweep(name, last.get(name), now))]
+def check_sweeps(last: Mapping[str, datetime], made: datetime, now: datetime) -> list[Finding]:
+    """`made`: when the database became what it is. One that never ran since then counts too."""
+    return [finding for name in SWEEPS if (finding := _check_sweep(name, last.get(name), made, now))]
 
 
-def _check_sweep(name: str, last: datetime | None, now: datetime) -> Finding | None:
+def _check_sweep(name: str, last: datetime | None, made: datetime, now: datetime) -> Finding | None:
     limit = timedelta(seconds=4 * SWEEPS[name] + 60)
-    if last is not None and now - limit <= last <= now + GRACE:
+    if now - limit <= (last or made) <= now + GRACE:
         return None
     when = "never ran" if last is None else f"ran last at {last:%Y-%m-%d %H:%M:%S} UTC"
     why = ", which is in the future" if last and last > now else ""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import redis
 from django.db import IntegrityError, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 
 from apikeys.models import ApiKey
@@ -19,7 +20,7 @@ from scheduler.models import Allocation, Control, Demand, Instance, Node, Placem
 from scheduler.placing import place_pending
 from studio.audit.models import Event
 from studio.doctor.looking import Look, examine, look
-from studio.doctor.repairs import REPAIRS, repair
+from studio.doctor.repairs import REPAIRS, RUNS, repair
 from studio.doctor.rules import SWEEPS, Finding
 from studio.errors import Conflict
 from studio.repeats.models import Answered
@@ -154,7 +155,11 @@ WEDGES: dict[str, tuple[str, Callable[[Site], object]]] = {
     "a sweep in the future": (
         "sweep-stale", lambda site: Sweep.objects.filter(name="forget deleted").update(last=now() + AGES),
     ),
-    "a sweep that never ran": ("sweep-stale", lambda site: Sweep.objects.filter(name="watch").delete()),
+    "a sweep that never ran": (
+        "sweep-stale",
+        lambda site: Sweep.objects.filter(name="watch").delete()
+        and MigrationRecorder.Migration.objects.update(applied=now() - AGES),
+    ),
     "a wish nobody planned": ("plan-behind", lambda site: Demand.objects.filter(pk="SN30").update(count=7)),
     "a lease of nobody": (
         "plan-behind",
@@ -346,3 +351,7 @@ def test_without_its_broker_the_rows_are_looked_at(site: Site, broker_away: None
 def test_a_repair_that_needs_it_says_so(site: Site, broker_away: None) -> None:
     with pytest.raises(Conflict, match="The broker does not answer"):
         repair(Finding("wish-not-written", site.node.name, "Not written."), now=now())
+
+
+def test_every_sweep_can_be_run_by_a_repair() -> None:
+    assert set(RUNS) == set(SWEEPS)

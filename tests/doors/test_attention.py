@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -117,9 +118,16 @@ def test_a_store_elsewhere_is_no_trouble(well: Cast, settings: Any) -> None:
     assert "disk" not in seen()
 
 
+def test_a_new_platform_has_time_for_its_first_sweeps(well: Cast) -> None:
+    Sweep.objects.all().delete()
+    MigrationRecorder.Migration.objects.update(applied=datetime.now(UTC))
+    assert seen() == {}
+
+
 def test_a_platform_that_never_ran_its_sweeps_has_none_of_them_well(
     cast: Cast, control_broker: redis.Redis
 ) -> None:
+    MigrationRecorder.Migration.objects.update(applied=AGES_AGO)
     stale = [matter for matter in attention.matters(datetime.now(UTC)) if matter.code == "sweep"]
     assert len(stale) == len(SWEEPS)
     assert all("never ran" in matter.sentence for matter in stale)

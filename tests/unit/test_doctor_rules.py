@@ -94,11 +94,16 @@ def test_a_plan_is_behind_only_where_nobody_works_on_it(
 def test_a_sweep_is_stale_after_four_rounds_and_a_minute(name: str) -> None:
     limit = 4 * SWEEPS[name] + 60
     fresh = dict.fromkeys(SWEEPS, NOW)
-    assert rules.check_sweeps(fresh | {name: NOW - timedelta(seconds=limit)}, NOW) == []
-    (late,) = rules.check_sweeps(fresh | {name: NOW - timedelta(seconds=limit + 1)}, NOW)
+    at_limit, over = NOW - timedelta(seconds=limit), NOW - timedelta(seconds=limit + 1)
+    assert rules.check_sweeps(fresh | {name: at_limit}, NOW, NOW) == []
+    (late,) = rules.check_sweeps(fresh | {name: over}, NOW, NOW)
     assert (late.code, late.subject) == ("sweep-stale", name)
-    (early,) = rules.check_sweeps(fresh | {name: NOW + timedelta(minutes=1)}, NOW)
+    (early,) = rules.check_sweeps(fresh | {name: NOW + timedelta(minutes=1)}, NOW, NOW)
     assert "in the future" in early.sentence
+    del fresh[name]
+    assert rules.check_sweeps(fresh, at_limit, NOW) == []
+    (never,) = rules.check_sweeps(fresh, over, NOW)
+    assert "never ran" in never.sentence
 
 
 def test_only_what_both_looks_find_alike_lasts() -> None:
