@@ -6,23 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from scheduler.models import Instance, Node
 from studio import json_api
 from tests.doors.rest.conftest import Rest, error_of
+from tests.doors.rest.test_endpoints import FIELDS, WISH, ready
 
 pytestmark = pytest.mark.usefixtures("hub", "demo")
-
-WISH = {"project": "demo", "endpoint_name": "hello", "model_checkpoint": "Help", "rdu_arch": "SN40L"}
-FIELDS = {
-    "id", "name", "description", "project_id", "project_name", "ml_app", "model_name", "model_version", "targets",
-    "arch", "instances", "instances_ready", "instances_wanted", "status", "status_reason", "waiting", "warnings",
-    "url", "stream_url", "openai_url", "api_key", "api_keys", "hyperparams", "owner", "spec_version",
-    "time_created", "time_updated", "time_deleted",
-}  # fmt: skip
-KEY_FIELDS = [
-    "user_id", "time_created", "description", "status", "id", "endpoint_id", "time_updated", "api_key",
-    "limits", "expires_at", "experts",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -31,11 +19,6 @@ def hello(rest: Rest) -> dict[str, Any]:
     answer = rest.owen.post("/api/endpoints", WISH)
     assert answer.status == 200
     return answer.json
-
-
-def ready(endpoint_id: str) -> None:
-    """All its instances answer."""
-    Instance.objects.filter(endpoint=endpoint_id).update(state="ready", node=Node.objects.get(), port=1)
 
 
 def test_list_masks_keys_and_narrows(rest: Rest, hello: dict[str, Any]) -> None:
