@@ -9,7 +9,6 @@ from django.db.models import F
 
 from studio import keyring, seal
 from studio.accounts import services as accounts
-from studio.accounts.models import Session
 from studio.audit.services import record
 from studio.errors import Conflict, Forbidden, NotSignedIn
 from studio.people.rules import ROLE_NAMES, Person, check_roles
@@ -135,13 +134,6 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     changes = {"prefix": [had, value[:8]]}
     record(actor, "platform key", "user", user.pk, user.username, tenant=None, role=role, changes=changes)
     return seal.Secret(value)
-
-
-def end_sessions(*, user: User, now: datetime) -> int:
-    """Sign somebody out of every browser, for good: also after they are active again. Returns sessions."""
-    alive = Session.objects.filter(user=user, expire_date__gt=now).count()
-    Session.objects.filter(user=user).delete()
-    return alive
 
 
 def read_notices(*, user: User, now: datetime) -> None:
