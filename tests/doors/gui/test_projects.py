@@ -55,7 +55,10 @@ def test_the_endpoints_table(owen, world):
     assert "hello Live Help 4 of 5 SN40L 07 Nov, 2026 owen View Edit Stop Share settings Delete" in text
     assert "words Setting Up Help 0 of 1 SN30" in text
     assert "samba Awaiting RDU Help 0 of 1 SN40L" in text
-    assert "broken Failed Help 0 of 1 SN30 07 Nov, 2026 owen View Edit Stop Restart Share settings Delete" in text
+    assert (
+        "broken Failed Help 0 of 1 SN30 07 Nov, 2026 owen View Edit Stop Restart Share settings Delete"
+        in text
+    )
     assert "63 Stopped Help 0 SN30 07 Nov, 2026 owen View Edit Restart Share settings Delete" in text
     assert "gone Deleting Help 0 SN30 07 Nov, 2026 owen" in text
     assert text.count("View") == 5
