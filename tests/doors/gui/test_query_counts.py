@@ -58,7 +58,8 @@ def things(world: World) -> dict[str, str]:
     held = Instance.objects.filter(endpoint=endpoint, node__isnull=False).first()
     assert held is not None
     assert held.node is not None
-    Quota.objects.create(tenant=world.tenants["research"], generation_id="SN40L", maximum=8)
+    for generation in ("SN40L", "SN30"):
+        Quota.objects.create(tenant=world.tenants["research"], generation_id=generation, maximum=8)
     return {
         "endpoint": str(endpoint.pk),
         "project": str(world.project.pk),
