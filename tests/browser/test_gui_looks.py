@@ -205,10 +205,10 @@ def test_a_chosen_theme_wins_over_the_systems(site):
 def test_the_audit_looks_well_and_narrows_as_somebody_types(site, addresses):
     looks = Looks(site.page("olga", reduced_motion="reduce"))
     page = looks.page
-    page.goto("/audit/")
+    page.goto("/audit/", timeout=30_000)
     page.locator(".audit-details summary").first.click()
     looks.look("Audit")
     page.get_by_label("Thing", exact=True).fill("nothing of this name")
-    expect(page.get_by_text("Nothing that was done fits these filters.")).to_be_visible()
+    expect(page.get_by_text("Nothing that was done fits these filters.")).to_be_visible(timeout=30_000)
     looks.look("Audit, nothing found")
     assert looks.faults == {}

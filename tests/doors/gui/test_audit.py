@@ -74,6 +74,7 @@ def test_its_pages_keep_the_filters(person: Any, endpoint: Endpoint, monkeypatch
     assert 'href="?thing=hello&amp;cursor=' in page.html
 
 
+@pytest.mark.django_db(transaction=True)  # between two batches it holds no connection
 def test_the_download_is_json_lines_of_what_is_shown(
     person: Any, endpoint: Endpoint, monkeypatch: Any
 ) -> None:
