@@ -22,6 +22,7 @@ from studio.json_api import page as page_of
 from studio.people import selectors, services
 from studio.people.forms import QuotaForm, RolesForm, TenantForm, UserForm
 from studio.people.selectors import Counts
+from studio.sharing.selectors import all_tenants_allowed
 from studio.tenants import services as making
 from studio.tenants.models import Tenant, User
 from studio.tenants.rules import Actor, Facts, may, require
@@ -58,6 +59,7 @@ def tenants(request: htmx.Request) -> HttpResponse:
         "rows": [TenantRow(each, counts[each.pk], standings[each.pk], actor) for each in found],
         "following": following,
         "may_create": actor.is_org_admin,
+        "all_tenants": all_tenants_allowed(),
     }
     return htmx.page(request, "people/tenants.html", context, part="rows")
 

@@ -64,7 +64,7 @@ def organization(request: htmx.Request) -> HttpResponse:
     )
     if closed:
         say += f" {closed} {'is' if closed == 1 else 'are'} now open to everyone in their own tenant."
-    return htmx.done(request, to=reverse("dashboard"), say=say, events=["organization-changed"])
+    return htmx.done(request, to=reverse("tenants"), say=say, events=["organization-changed"])
 
 
 def _place(thing: Shareable, word: str, event: str) -> Place:
