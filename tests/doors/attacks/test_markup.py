@@ -188,6 +188,8 @@ def test_no_notice_and_no_form_that_comes_back_makes_markup_of_a_text(poisoned: 
             {"name": BREAKOUT, "endpoint_name": BREAKOUT, "description": BREAKOUT},
         )
         for address in walk.doors():
+            if person == "olga" and address.route.startswith(("projects/", "endpoints/", "models/")):
+                continue  # as owen's
             at = address_of(address, poisoned)
             for headers in ({"HX-Request": "true", "HX-Current-URL": "http://testserver/"}, {}):
                 with transaction.atomic():

@@ -42,6 +42,9 @@ TEXTS = (
 )
 
 
+OWENS = ("projects/", "endpoints/", "models/")  # what he is tried at is not tried again as olga
+
+
 def extras(siege: Siege) -> dict[str, Any]:
     """Field → what an attacker would like it to be: oskar as the owner, his tenant, a key of his choice."""
     oskar, research = siege.own["user"], siege.own["tenant"]
@@ -103,7 +106,7 @@ TYPED = {"name": "typed", "endpoint_name": "typed", "instances": "1", "generatio
 def test_no_form_takes_more_than_it_shows(siege: Siege, person: str) -> None:
     """Each is sent with all of it, and what that did is undone for the next."""
     browser, before, done = siege.browser(person), walk.rows_now(), set()
-    for at, form in forms(siege, browser):
+    for at, form in forms(siege, browser, person):
         surplus = {name: value for name, value in extras(siege).items() if name not in form.fields}
         kept = deepcopy(browser.cookies)
         with transaction.atomic():
@@ -113,14 +116,19 @@ def test_no_form_takes_more_than_it_shows(siege: Siege, person: str) -> None:
             transaction.set_rollback(True)
         browser.cookies = kept
         done |= {resolve(at).url_name} if answer.status_code == 302 else set()
-    assert {"project-new", "endpoint-new", "key-new", "key-edit", "endpoint-stop", "project-delete"} <= done
+    needed = {
+        "owen": {"project-new", "endpoint-new", "key-new", "key-edit", "endpoint-stop", "project-delete"}
+    }
+    assert needed.get(person, {"node-cordon", "node-drain"}) <= done
 
 
-def forms(siege: Siege, browser: Client) -> Iterator[tuple[str, walk.Form]]:
+def forms(siege: Siege, browser: Client, person: str) -> Iterator[tuple[str, walk.Form]]:
     """Every form that stands at its own address, filled in as far as we know how."""
     help_ = str(Model.objects.get(name="Help").pk)
     known = TYPED | {"model_checkpoint": help_, "model_version": "1", "rdu_arch": "SN40L"}
     for address in walk.pages():
+        if person == "olga" and address.route.startswith(OWENS):
+            continue
         at = address.filled({slot: siege.theirs.get(slot, POISON) for slot in address.slots})
         for form in walk.forms_in(walk.text_of(browser.get(at))):
             if urlsplit(form.action).path == at:
