@@ -121,7 +121,7 @@ class EditForm(EndpointForm):
             arch=now["rdu_arch"] if "rdu_arch" in changed else None,
             instances=now["instances"] if "instances" in changed else None,
             parameters=parameters if other or changed & self.defaults.keys() else None,
-            spec_version=int(version) if version.isdecimal() else None,
+            spec_version=int(version) if version.isdecimal() and len(version) < 19 else None,
         )
 
     def meet(self, endpoint: Endpoint) -> None:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from scheduler import services
-from scheduler.models import Allocation, Control, Demand, Instance, Node, Placement, Rdu, Sweep
+from scheduler.models import Allocation, Control, Demand, Instance, Node, Placement, Quota, Rdu, Sweep
 from studio.desk.deeds import deed
 from studio.desk.shown import Shown, linked, sees_content
 
@@ -92,6 +92,16 @@ class AllocationAdmin(Machines):
     ordering = ["-pk"]
     search_fields = ["rdu__node__name"]
     ids = ["instance"]
+
+
+@admin.register(Quota)
+class QuotaAdmin(Shown):
+    list_display = ["pk", linked("tenant"), "generation", "guaranteed", "maximum"]
+    list_select_related = ["tenant"]
+    list_filter = ["generation"]
+    ordering = ["pk"]
+    search_fields = ["tenant__name"]
+    ids = ["tenant"]
 
 
 @admin.register(Demand)

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import redis
+from django.conf import settings
 from django.db.models import F
 
 from endpoints import rollouts, routing, services
@@ -19,6 +20,7 @@ from scheduler.placing import LEASE, place_pending
 from scheduler.rules import COMING, InstanceState, NodeState
 from scheduler.services import raise_demand, touch_nodes
 from studio import enqueue
+from studio.audit import sealing
 from studio.audit.services import record
 from studio.doctor.looking import resumed_at, standing_of, with_held
 from studio.doctor.rules import GRACE, Finding, check_instance
@@ -162,9 +164,19 @@ def _forget_usage(now: datetime) -> None:
     forget_usage(now=now)
 
 
+def _seal_audit(now: datetime) -> None:
+    sealing.seal(now=now)
+
+
+def _forget_audit(now: datetime) -> None:
+    sealing.forget(days=settings.AUDIT_DAYS, now=now)
+
+
 RUNS: Mapping[str, Callable[[datetime], None]] = {
     "watch": _watch,
     "settle": _settle,
+    "seal audit": _seal_audit,
+    "forget audit": _forget_audit,
     "forget deleted": _forget_deleted,
     "forget usage": _forget_usage,
 }

@@ -20,7 +20,7 @@ from studio.errors import Conflict
 from studio.repeats.models import Answered
 from studio.tenants.rules import STUDIO
 
-LATER = timedelta(days=15)
+LATER = timedelta(days=8)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_the_key_of_sessions_stays_as_long_as_they_last(folder: Path, db: None) 
     rotation.begin("secret_key")
     new, fallback = ring(folder, "secret_key")
     assert fallback == old
-    assert "older stay" in rotation.finish("secret_key", now=datetime.now(UTC) + timedelta(days=13))
+    assert "older stay" in rotation.finish("secret_key", now=datetime.now(UTC) + timedelta(days=6))
     rotation.finish("secret_key", now=datetime.now(UTC) + LATER)
     assert ring(folder, "secret_key") == [new]
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
 from endpoints.usage.models import UsageDay, UsageGateway, UsageHalfHour, UsageMinute, UsageTwoHours
-from scheduler.models import Allocation, Control, Instance, Node, Rdu, Sweep
+from scheduler.models import Allocation, Control, Instance, Node, Quota, Rdu, Sweep
 from studio import keyring
 from studio.audit.models import Event
 from studio.desk.shown import Shown, list_of, page_of
@@ -72,6 +72,7 @@ def rows(cast: Cast) -> dict[type[Any], Any]:
     )
     Allocation.objects.create(rdu=node.rdus.get(index=0), instance=instance)
     Control.objects.create(pk=1)
+    Quota.objects.create(tenant=cast.tenants["default"], generation_id="SN40L", maximum=8)
     Sweep.objects.create(name="watch", last=NOW)
     new_platform_key(actor=STUDIO, user=cast.users["owen"], now=NOW)
     UsageGateway.objects.create(id="gateway-1", seen_at=NOW)

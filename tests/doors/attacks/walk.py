@@ -9,6 +9,7 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -152,8 +153,17 @@ def _example(schema: Mapping[str, Any]) -> Any:
 # ----- what comes back ------------------------------------------------------------------------------------
 
 
+async def _all_of(answer: Any) -> bytes:
+    return b"".join([part async for part in answer.streaming_content])
+
+
 def text_of(answer: Any) -> str:
-    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    if not answer.streaming:
+        content = answer.content
+    elif answer.is_async:
+        content = async_to_sync(_all_of)(answer)
+    else:
+        content = b"".join(answer.streaming_content)
     return content.decode(errors="replace")
 
 
