@@ -1,16 +1,15 @@
 """One's own account by REST: sessions, and the key that asks."""
 
-from datetime import UTC, datetime
-
 import pytest
 from django.test import Client
 
+from studio.accounts import services as accounts
 from studio.accounts.models import Session
 from studio.accounts.selectors import is_open
 from studio.errors import Forbidden
 from studio.tenants.models import User
 from studio.tenants.selectors import actor_of
-from studio.tenants.services import end_sessions, new_platform_key
+from studio.tenants.services import new_platform_key
 from tests.doors.rest.conftest import NOW, Caller
 
 
@@ -73,6 +72,5 @@ def test_whoever_is_signed_out_by_an_admin_stays_out(rest):
     browsers = [Client() for _ in range(2)]
     for browser in browsers:
         browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
-    assert end_sessions(user=rest.people["owen"], now=datetime.now(UTC)) == 2
+    accounts.end_all(user=rest.people["owen"])
     assert [browser.get("/api/projects").status_code for browser in browsers] == [401, 401]
-    assert end_sessions(user=rest.people["owen"], now=datetime.now(UTC)) == 0
