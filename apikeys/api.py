@@ -206,7 +206,7 @@ class Once(Body):
 class OnceOut(Schema):
     tenant_id: str
     tenant_name: str
-    values_once: bool
+    values_once: bool = Field(description="Whether only the answer that makes a key shows its value.")
     removed: int = Field(description="How many values that were kept are gone by it, for good.")
 
 

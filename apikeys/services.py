@@ -296,7 +296,10 @@ def _given(limits: Mapping[str, object] | None, expires_at: object, experts: obj
 
 
 def _changes(wanted: Mapping[str, object], key: ApiKey | None = None) -> dict[str, object]:
-    """Old → new for the audit, of a new key what it is limited to."""
+    """Old → new for the audit, of a new key what it is limited to.
+
+    A list is told as old → new also of a new key: a plain list of two names would be read as a change.
+    """
     if key is None:
         given = {name: _plain(value) for name, value in wanted.items() if value}
         return {name: [[], value] if isinstance(value, list) else value for name, value in given.items()}

@@ -43,7 +43,7 @@ TOLD = (
 )  # fmt: skip
 KEY = (
     "endpoint", "owner__username", "description", "is_first", "prefix", *LIMITS, "experts", "created_at", "updated_at",
-    "expires_at", "revoked_at",
+    "expires_at", "revoked_at", "old_until",
 )  # fmt: skip
 INSTANCE = (
     "endpoint_id", "pk", "ordinal", "state", "state_since", "node_id", "node__name", "generation_id",

@@ -43,9 +43,7 @@ class HeldOut(Schema):
 
 
 class NodeOut(Schema):
-    """`kept_for`: "shared", or the tenant whose instances alone it takes, by name where you may know it.
-
-    `address`, `machine`, `heard`, `intruder` and `refusal` are null unless you may manage nodes."""
+    """`address`, `machine`, `heard`, `intruder` and `refusal` are null unless you may manage nodes."""
 
     id: str
     name: str
@@ -56,7 +54,10 @@ class NodeOut(Schema):
     state: str
     intent: str
     time_state: str
-    kept_for: str
+    kept_for: str = Field(
+        description="`shared`, or the tenant whose instances alone it takes, by name where you may know it.",
+        examples=["shared"],
+    )
     instances: list[HeldOut]
     address: str | None
     machine: str | None

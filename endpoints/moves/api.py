@@ -18,7 +18,7 @@ from studio.tenants.selectors import tenant_named
 router = Router(tags=["ownership"])
 
 
-class NewProject(Body):
+class NewHome(Body):
     project: str = Field(description="Name or id of the project it moves to.", examples=["translate"])
 
 
@@ -44,7 +44,7 @@ class Belongs(Schema):
 
 @router.post("/endpoints/{endpoint}/move", response=changes(Belongs), summary="Move an endpoint to a project")
 def move_endpoint(
-    request: ApiRequest, endpoint: str, body: NewProject, project: str | None = None
+    request: ApiRequest, endpoint: str, body: NewHome, project: str | None = None
 ) -> dict[str, Any]:
     """Nothing restarts and its API keys stay; the project's part of its URLs changes at once."""
     actor = request.auth

@@ -51,10 +51,10 @@ def move_endpoint(*, actor: Actor, endpoint: Endpoint, project: Project, now: da
     Endpoint.objects.filter(pk=before.pk).update(
         project=project, spec_version=F("spec_version") + 1, updated_at=now
     )
+    routing.touch([before.pk])
     after = Endpoint.objects.select_related(*selectors.WITH).get(pk=before.pk)
     changes: dict[str, object] = {"project": [before.project.name, project.name]}
     _record_move(actor, "endpoint", after, changes, before.project.tenant_id, project.tenant_id)
-    routing.touch([after.pk])
     if before.project.tenant_id != project.tenant_id:
         _plan_again([after])
     return after

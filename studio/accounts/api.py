@@ -20,7 +20,7 @@ router = Router(tags=["your account"])
 
 class SessionOut(Schema):
     id: str
-    browser: str = Field(examples=["Firefox on Linux"])
+    browser: str = Field(description="As it named itself at the sign-in.", examples=["Firefox on Linux"])
     address: str = Field(description="From which it signed in.")
     time_signed_in: str
     time_last_seen: str = Field(description="To the minute; pages that refresh themselves do not count.")

@@ -22,20 +22,23 @@ ROLES: dict[str, str] = {name: role for role, name in ROLE_NAMES.items()} | {"no
 
 class NewUser(Body):
     name: str = Field(examples=["mila"])
-    password: str = Field(examples=["correct-horse-battery"])
+    password: str = Field(
+        description="For the first sign-in; at least 10 characters, none of the common ones.",
+        examples=["correct-horse-battery"],
+    )
     tenant: str = Field("", description="Name or id; else the active tenant.", examples=["research"])
     role: RoleName = "member"
 
 
 class RoleWish(Body):
-    tenant: str = Field(examples=["research"])
+    tenant: str = Field(description="Name or id of a tenant that you administer.", examples=["research"])
     role: Literal["member", "TenantAdmin", "none"] = Field(description="`none` takes them out of the tenant.")
 
 
 class RoleChanges(Body):
     """What is to change; what is absent stays."""
 
-    roles: list[RoleWish] = []
+    roles: list[RoleWish] = Field([], description="One for each tenant where it is to change.")
     org_admin: bool | None = Field(None, description="For OrgAdmins to say.")
 
 
@@ -46,14 +49,12 @@ class RoleOut(Schema):
 
 
 class UserOut(Schema):
-    """`roles`: those in tenants that you administer."""
-
     id: str
     name: str
     status: str
-    org_admin: bool
-    operator: bool
-    roles: list[RoleOut]
+    org_admin: bool = Field(description="Whether they administer the whole organization.")
+    operator: bool = Field(description="Whether they manage nodes, runtimes and models of the platform.")
+    roles: list[RoleOut] = Field(description="Those in tenants that you administer.")
     time_created: str
     time_last_sign_in: str | None
 

@@ -62,8 +62,8 @@ class GrantOut(Schema):
 
 
 class SharesOut(Schema):
-    general_access: Access
-    shared_with: list[GrantOut]
+    general_access: Access = Field(description="Who sees it without a role of their own in it.")
+    shared_with: list[GrantOut] = Field(description="Users and tenants that have a role in it.")
     all_tenants_allowed: bool = Field(description="Whether `all_viewer` can be chosen.")
     version: str = Field(description="Another one after each change.")
 

@@ -35,18 +35,15 @@ class TenantOut(Schema):
 
 
 class Rdus(Schema):
-    """The RDUs of one generation. `widest_free` is the most that is free in a single node.
-
-    `held` by the tenant, which is sure of `guaranteed` and may hold `maximum` (null: no limit).
-    """
+    """The RDUs of one generation. `widest_free` is the most that is free in a single node."""
 
     arch: str
     total: int
     available: int
     widest_free: int
-    held: int
-    guaranteed: int
-    maximum: int | None
+    held: int = Field(description="RDUs that the tenant holds.", examples=[4])
+    guaranteed: int = Field(description="RDUs of which the tenant is sure.", examples=[8])
+    maximum: int | None = Field(description="The most RDUs it may hold; null: no limit.", examples=[16])
 
 
 class TenantInfo(TenantOut):

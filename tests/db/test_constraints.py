@@ -9,7 +9,7 @@ from django.db.models import CheckConstraint, UniqueConstraint
 
 from apikeys.models import ApiKey
 from endpoints.models import Endpoint
-from scheduler.models import Allocation, Control, Instance, Node, Rdu
+from scheduler.models import Allocation, Control, Instance, Node, Quota, Rdu
 from studio.audit.models import Event, Ledger
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion
 from studio.projects.models import Project
@@ -55,6 +55,11 @@ class World:
     def own_model(self, name: str) -> Model:
         return Model.objects.create(
             app=self.cast.help.app, name=name, publisher="owen", owner=self.owen, tenant=self.tenant
+        )
+
+    def limit(self, guaranteed: int = 0) -> Quota:
+        return Quota.objects.create(
+            tenant=self.tenant, generation_id="SN40L", guaranteed=guaranteed, maximum=8
         )
 
     def hold(self) -> Allocation:
@@ -107,12 +112,15 @@ VIOLATIONS = {
     "first_key_never_expires": lambda w: w.change(w.key, expires_at=NOW),
     "first_key_keeps_its_description": lambda w: w.change(w.key, description="mine"),
     "revoked_key_has_no_value": lambda w: w.change(w.other_key, revoked_at=NOW, sealed=b"value"),
+    "old_value_of_first_key_ends": lambda w: w.change(w.key, old_digest=b"3"),
     "key_limits_positive": lambda w: w.change(w.other_key, tokens_per_day=0),
     "node_free_within_width": lambda w: w.change(w.node, free=3),
     "node_state_known": lambda w: w.change(w.node, state="asleep"),
     "node_intent_known": lambda w: w.change(w.node, intent="lost"),
     "node_has_rdus": lambda w: w.change(w.node, width=0, free=0),
     "rdu_index_once": lambda w: Rdu.objects.create(node=w.node, index=0),
+    "quota_once": twice(World.limit),
+    "quota_guaranteed_within_maximum": lambda w: w.limit(guaranteed=9),
     "instance_state_known": lambda w: w.change(w.instance, state="dreaming"),
     "instance_at_work_has_node": lambda w: w.change(w.instance, node=None),
     "instance_idle_has_no_port": lambda w: w.change(w.instance, state="stopped"),
@@ -128,6 +136,9 @@ VIOLATIONS = {
 }
 MORE = {
     "endpoint_instances_1_1000 below": lambda w: w.change(w.endpoint, instances=0),
+    "old_value_of_first_key_ends of another key": lambda w: w.change(
+        w.other_key, old_digest=b"3", old_until=NOW
+    ),
     "key_limits_positive above": lambda w: w.change(w.key, parallel=10**12 + 1),
     "key_limits_positive for each": lambda w: w.change(w.key, tokens_per_day=1, requests_per_minute=-1),
     "node_free_within_width below": lambda w: w.change(w.node, free=-1),

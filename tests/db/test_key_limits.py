@@ -74,15 +74,17 @@ def test_a_key_has_no_limits_unless_they_are_asked_for(keys):
 
 def test_a_key_is_added_with_its_limits(keys):
     key = keys.add(
-        limits={"parallel": "2", "tokens_per_day": 1000}, expires_at="2030-12-31T18:00", experts=["HELP"]
+        limits={"parallel": "2", "tokens_per_day": 1000},
+        expires_at="2030-12-31T18:00",
+        experts=["HELP", "studio/help"],
     )
     key.refresh_from_db()
     assert (key.parallel, key.tokens_per_day, key.tokens_per_minute) == (2, 1000, None)
-    assert (key.expires_at, key.experts) == (LATER, ["Help"])
+    assert (key.expires_at, key.experts) == (LATER, ["Help", "studio/help"])
     event = Event.objects.get(verb="add key")
     assert event.changes == {
         "key": str(key.pk), "description": "for the shop", "parallel": 2, "tokens_per_day": 1000,
-        "expires_at": LATER.isoformat(), "experts": ["Help"],
+        "expires_at": LATER.isoformat(), "experts": [[], ["Help", "studio/help"]],
     }  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def test_numbers_of_another_tenants_quota_are_not_told(person, world):
     )
     assert "Its tenant's quota is reached." in person("owen").get("resources").text
     assert "77" not in person("owen").get("resources").text
-    assert "77 of the 78 SN40L RDUs" in person("oskar").get("resources").text
+    assert "77 of 78 SN40L RDUs" in person("oskar").get("resources").text
 
 
 def test_a_long_queue_is_cut_and_counted(owen, world):

@@ -22,7 +22,7 @@ FIELDS = {
 }  # fmt: skip
 KEY_FIELDS = [
     "user_id", "time_created", "description", "status", "id", "endpoint_id", "time_updated", "api_key",
-    "limits", "expires_at", "experts",
+    "limits", "expires_at", "experts", "time_old_value_ends",
 ]  # fmt: skip
 
 
