@@ -5,32 +5,40 @@ One world for each kind of door; what a request did is undone before the next on
 
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.cookies import SimpleCookie
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from django.contrib import admin
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from apikeys.models import ApiKey
 from apikeys.services import add_key
 from endpoints import selectors as endpoints
 from endpoints.services import delete_endpoint
 from scheduler.services import add_node
 from snapi.main import main
+from studio.accounts.models import Session
+from studio.desk.shown import list_of
 from studio.hub.models import DeployOption, Model, ModelVersion
+from studio.projects.models import Project
+from studio.projects.services import create_project
 from studio.sharing.rules import Wish
 from studio.sharing.services import share
 from studio.tenants.models import Membership, Tenant, User
 from studio.tenants.rules import PERMISSIONS, STUDIO, Role, Verdict
-from studio.tenants.services import create_tenant, new_platform_key
-from tests.browser.world import NOW, PARALLEL, World
+from studio.tenants.services import create_tenant, join_tenant, new_platform_key
+from tests.browser.world import NOW, PARALLEL, PASSWORD, World
 from tests.doors.matrix import COLUMNS, COMMANDS, COMMANDS_ALONE, OPERATIONS, PAGES, PEOPLE, PUBLIC, Line
 from tests.doors.rest.conftest import described
 from tests.doors.test_three_doors import commands
@@ -82,6 +90,8 @@ def things(db: None, settings: Any) -> dict[str, str]:
     for thing, wishes in ((world.project, at_home), (hello, from_away), (gone, from_away)):
         give(world, thing, *wishes)
     give(world, model, *at_home, *from_away)
+    attic, annex = make_elsewhere(world)
+    give(world, attic, *at_home, *from_away)
     owen = world.actor("owen")
     key, _ = add_key(
         actor=owen,
@@ -94,13 +104,17 @@ def things(db: None, settings: Any) -> dict[str, str]:
     add_node(actor=STUDIO, name="spare", generation="SN40L", width=8, virtual=True, now=NOW)
     hello.refresh_from_db()
     return {
-        "tenant": "default",
+        "tenant": str(world.tenants["default"].pk),
+        "annex": str(annex.pk),
+        "user": "mila",
         "project": str(world.project.pk),
+        "attic": str(attic.pk),
         "endpoint": str(hello.pk),
         "spec_version": str(hello.spec_version),
         "gone": str(gone.pk),
         "key": str(key.pk),
         "apikey": str(key.pk),
+        "first": str(ApiKey.objects.get(endpoint=hello, is_first=True).pk),
         "key_updated": key.updated_at.isoformat(),
         "model": str(model.pk),
         "help": str(Model.objects.get(name="Help").pk),
@@ -128,6 +142,26 @@ def make_people(world: World) -> None:
     User.objects.create(username="opal", is_staff=True, is_superuser=True)
 
 
+def make_elsewhere(world: World) -> tuple[Project, Tenant]:
+    """Where an endpoint and a project can be moved to, by whoever may move them: known to those who may not, too."""
+    annex = create_tenant(actor=STUDIO, name="annex", now=NOW)
+    for name in ("tina", "owen", "eda", "vera"):
+        join_tenant(user=world.user(name), tenant=annex, role=Membership.Role.MEMBER)
+    home = world.tenants["default"]
+    attic = create_project(actor=world.actor("owen"), tenant=home, name="attic", description="", now=NOW)
+    return attic, annex
+
+
+def own(who: str) -> dict[str, str]:
+    """The tenant they act in, and a session of theirs that is not the one they ask with."""
+    user = User.objects.filter(username=who).first()
+    now = datetime.now(UTC)
+    session = Session.objects.create(
+        digest=f"of {who}", user=user, signed_in_at=now, last_seen_at=now, expire_date=now + timedelta(days=1)
+    )
+    return {"here": str(user.default_tenant_id) if user else "", "session": str(session.id)}
+
+
 def give(world: World, thing: Any, *wishes: Wish) -> None:
     share(actor=world.actor("olga"), thing=thing, shared_with=wishes)
 
@@ -137,6 +171,8 @@ def filled(value: Any, things: Mapping[str, str]) -> Any:
         return value.format_map(things)
     if isinstance(value, Mapping):
         return {name: filled(each, things) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, things) for each in value]
     return value
 
 
@@ -163,13 +199,13 @@ def test_every_page_tells_everybody_what_the_table_says(things: dict[str, str]) 
     routes = {name: pattern for _, name, pattern in leaves() if name}
     found: Found = {}
     for who in [*PEOPLE, ""]:
-        cookies = signed_in(who).cookies
+        client, there = signed_in(who), {**things, **own(who)}
+        cookies = client.cookies.output(header="")
         for name, line in PAGES.items():
-            at = address(name, routes[name], things)
+            at = address(name, routes[name], there)
             for method, done in ways(name, line):
-                typed = filled(line.typed or {}, things)
-                client = Client()
-                client.cookies.update(cookies)  # signed in also after somebody signed out
+                typed = filled(line.typed or {}, there)
+                client.cookies = SimpleCookie(cookies)  # signed in also after somebody signed out
                 with undone():
                     answer = getattr(client, method)(at, typed)
                 right = status(who, line, done) if who else 302
@@ -188,8 +224,8 @@ def ways(name: str, line: Line) -> Iterator[tuple[str, int]]:
 
 
 def address(name: str, pattern: URLPattern, things: Mapping[str, str]) -> str:
-    called = "gone" if name == "endpoint-restore" else "endpoint"
-    there = {**things, "endpoint": things[called]}
+    other = {"endpoint-restore": {"endpoint": "gone"}, "key-rotate": {"key": "first"}}.get(name, {})
+    there = {**things, **{each: things[instead] for each, instead in other.items()}}
     return reverse(name, kwargs={each: there[each] for each in pattern.pattern.converters})
 
 
@@ -207,12 +243,13 @@ def test_every_operation_tells_everybody_what_the_table_says(things: dict[str, s
     found: Found = {}
     for who in [*PEOPLE, ""]:
         client = Client(headers={"Authorization": f"Bearer {key_of(who)}"} if who else {})
+        there = {**things, **own(who)}
         for operation, line in OPERATIONS.items():
             method, _, path = operation.partition(" ")
-            body = {} if line.typed is None else {"data": filled(line.typed, things)}
+            body = {} if line.typed is None else {"data": filled(line.typed, there)}
             with undone():
                 ask = getattr(client, method.lower())
-                answer = ask(f"/api{filled(path, things)}", content_type="application/json", **body)
+                answer = ask(f"/api{filled(path, there)}", content_type="application/json", **body)
             found[operation, who] = (answer.status_code, status(who, line, OK) if who else 401)
     assert differing(found) == {}
 
@@ -240,8 +277,10 @@ def test_every_command_tells_what_the_table_says(
     found: Found = {}
     for who in SAMPLE:
         monkeypatch.setenv("SNAPI_ACCESS_KEY", key_of(who))
+        there = {**things, **own(who)}
         for words, command in COMMANDS.items():
-            arguments = [*words.split(), *filled(command.said, things).split()]
+            arguments = [*words.split(), *filled(command.said, there).split()]
+            monkeypatch.setattr(sys, "stdin", StringIO(f"{PASSWORD}\n"))  # which `user create` reads
             monkeypatch.setattr(sys, "argv", ["snapi", *arguments])
             with undone():
                 code = main()
@@ -257,18 +296,21 @@ def test_every_command_tells_what_the_table_says(
 
 
 def test_the_administration_is_for_operators_alone(things: dict[str, str]) -> None:
-    """Whoever is none is sent to a sign-in, from every address."""
-    opal = signed_in("opal")
-    lists = {
-        at: opal.get(at).status_code for at in administration() if at.count("/") == 4 and "/1/" not in at
-    }
-    assert set(lists.values()) == {OK}
+    """What belongs to tenants is not for an operator who is nothing else. Whoever is none is sent away from every
+    address: to a sign-in, or to their own password."""
     found: Found = {}
+    opal = signed_in("opal")
+    for model, page in admin.site._registry.items():
+        at = list_of(model)
+        line = Line("platform", "admin.content" if page.of_tenants else "node.manage")
+        found[at, "opal"] = (opal.get(at).status_code, status("opal", line, OK))
     for who in ("olga", "owen", ""):
         client = signed_in(who)
         for at in administration():
             told = client.get(at)
-            away = told.headers.get("Location", "").startswith(("/admin/login/", "/sign-in/"))
+            away = told.headers.get("Location", "").startswith(
+                ("/admin/login/", "/sign-in/", "/account/password/")
+            )
             found[at, who] = ((told.status_code, away), (302, True))
     for who in PEOPLE.keys() - {"opal"}:
         found["/admin/", who] = (signed_in(who).get("/admin/").status_code, 302)
@@ -309,7 +351,13 @@ def test_every_page_has_its_line() -> None:
 
 def test_every_operation_has_its_line() -> None:
     there = {f"{method} {route.removeprefix('api')}" for method, route in described()}
-    lined = {name.replace("{gone}", "{endpoint}").replace("{", "<").replace("}", ">") for name in OPERATIONS}
+    lined = {
+        name.replace("{gone}", "{endpoint}")
+        .replace("{first}", "{apikey}")
+        .replace("{", "<")
+        .replace("}", ">")
+        for name in OPERATIONS
+    }
     assert there == lined
 
 
