@@ -1,6 +1,7 @@
 """What a page asks the database does not grow with what it shows: one of each thing, then many."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from django.core.cache import cache
@@ -13,6 +14,7 @@ from endpoints.models import Endpoint
 from endpoints.services import delete_endpoint
 from scheduler.models import Instance, Node, Quota
 from scheduler.services import add_node
+from studio.accounts.models import Session
 from studio.audit.models import Event
 from studio.hub.models import DeployOption, Model, ModelVersion
 from studio.projects.models import Project
@@ -85,6 +87,7 @@ def queries(people: dict[str, Person], page: str, things: dict[str, str]) -> int
     places = [things[name] for name in arguments]
     sought = {name: things.get(value, value) for name, value in query.items()}
     cache.clear()  # what is counted once in two seconds
+    Session.objects.update(last_seen_at=datetime.now(UTC))  # which is written once a minute
     with CaptureQueriesContext(connection) as captured:
         somebody = people[who]
         seen = somebody.post(door, *places, **typed) if posted else somebody.get(door, *places, **sought)
