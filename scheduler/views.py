@@ -130,7 +130,7 @@ class Row:
         looks = dict.fromkeys(range(self.node.width), self._unheld)
         for each in self.holders:
             looks |= dict.fromkeys(each.held.rdus, each.look)
-        return mark_safe("".join(CELL.format(*look, index) for index, look in looks.items()))  # noqa: S308  # nosec B308
+        return mark_safe("".join(CELL.format(*look, index) for index, look in looks.items()))  # noqa: S308
 
     @property
     def lines(self) -> SafeString:

@@ -236,6 +236,6 @@ class Shown:
             series,
             *ends,
             charts.ticks(self.view.range),
-            mark_safe(hits),  # noqa: S308 names of ours, escaped numbers  # nosec B308
-            mark_safe(rows),  # noqa: S308  # nosec B308
+            mark_safe(hits),  # noqa: S308 names of ours, escaped numbers
+            mark_safe(rows),  # noqa: S308
         )

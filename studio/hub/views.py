@@ -130,7 +130,7 @@ def _about(actor: Actor, model: Model) -> dict[str, Any]:
     there = {capacity.generation: capacity for capacity in scheduler.capacities(actor)}
     return {
         "card": selectors.card(model),
-        "text": mark_safe(cards.as_html(model.card, model.name)),  # noqa: S308 the renderer escapes  # nosec B308
+        "text": mark_safe(cards.as_html(model.card, model.name)),  # noqa: S308 the renderer escapes
         "options": [
             {
                 "generation": option.generation_id,
