@@ -10,6 +10,10 @@ from collections.abc import Callable, Collection
 GONE = "•••"
 _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.I)
 _LONG = re.compile(r"(?<![\w+-])(?=[\w/+-]*\d)(?=[\w/+-]*[A-Za-z])[\w+-]{20,}(?:/[\w+-]+)*={0,2}")
+# Base64 with slashes anywhere, which the line above takes for a path of short names.
+_BASE64 = re.compile(
+    r"(?<![A-Za-z0-9+/])(?=[^\s=]*[A-Z])(?=[^\s=]*[a-z])(?=[^\s=]*\d)[A-Za-z0-9+/]{40,}={0,2}"
+)
 _NAMED = re.compile(
     r"""(?ix) \b
         (?P<name> [\w-]* (?: password | passwd | secret | token | api[_-]?key | authorization | cookie | sessionid
@@ -32,6 +36,7 @@ def redacted(text: str, *, secrets: Collection[str], is_id: Callable[[str], bool
     text = _NAMED.sub(lambda found: f"{found['name']}{found['is']}{_kept(found['value'], is_id)}", text)
     text = _KEY.sub(lambda found: f"{found['name']}{_kept(found['value'], is_id)}", text)
     text = _UUID.sub(lambda found: _kept(found[0], is_id), text)
+    text = _BASE64.sub(GONE, text)
     return _LONG.sub(lambda found: _kept(found[0], is_id), text)
 
 

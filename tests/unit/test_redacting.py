@@ -69,3 +69,11 @@ def test_ids_of_things_and_plain_words_stay() -> None:
 def test_a_standard_base64_with_slashes_goes_too() -> None:
     token = base64.b64encode(secrets.token_bytes(96)).decode()
     assert token not in clean(f"ab/{token}")
+
+
+def test_base64_goes_wherever_its_slashes_stand() -> None:
+    for value in (
+        "ab3/dEfGhIjKlMnOp/QrStUvWxYz0123/456789abcdE=",
+        "/A1b/c2D/e3F/g4H/i5J/k6L/m7N/o8P/q9R/s0T/u1V=",
+    ):
+        assert value not in redacted(f"it said {value} and went on", secrets=(), is_id=lambda _: False)

@@ -77,7 +77,7 @@ def test_tenants_with_what_stands_in_them(olga, tina, world):
     assert "Name Users Projects Endpoints" in text
     assert "default Active 5 1 1" in text
     assert "research Active 1 0 0" in text
-    assert "Rename RDU quota Archive" in text
+    assert "Rename RDU quota Values of API keys Archive" in text
     text = tina.get("tenants").text
     assert "default Active 5 1 1" in text
     assert not {"research", "Rename", "Archive", "New tenant"} & set(text.split())
