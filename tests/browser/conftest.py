@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, Request
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.browser.world import World
+
+expect.set_options(timeout=15_000)
 
 
 @dataclass
@@ -24,7 +26,7 @@ class Site:
 
     def page(self, name: str = "", *, at: str = "", **context: Any) -> Page:
         browser = self.open_context(base_url=self.url, **context)
-        browser.set_default_timeout(10_000)
+        browser.set_default_timeout(30_000)  # this machine may have other work
         if name:
             browser.add_cookies([{"name": "sessionid", "value": self._session(name), "url": self.url}])
         page = browser.new_page()

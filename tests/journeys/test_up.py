@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 STOP_SECONDS = 10
 AFTER_KILL_SECONDS = 20
-SECOND_START_SECONDS = 15
+SECOND_START_SECONDS = 30
 
 
 def refused(started: Platform) -> str:
