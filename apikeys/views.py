@@ -8,7 +8,6 @@ from uuid import UUID
 from django.forms import BaseForm, Form
 from django.http import HttpResponse
 from django.urls import reverse
-from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import trigger_client_event
 
@@ -28,7 +27,6 @@ from apikeys.rules import (
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from studio import htmx
-from studio.errors import Refusal
 from studio.seal import Secret
 from studio.tenants import selectors as tenants
 from studio.tenants.rules import Facts, require
@@ -150,29 +148,24 @@ def revoke(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
 
 
 @require_http_methods(METHODS)
-@sensitive_variables("value")
 def rotate(request: htmx.Request, endpoint: UUID, key: UUID) -> HttpResponse:
     """The new value stands in the answer, so that whoever waits for it need not look for it in the table."""
     found, facts, row = _key(request, endpoint, key)
     check_may_rotate(is_first=row.is_first)
     form = RotateForm(row, _typed(request))
-    window = reverse("endpoint", args=[found.pk])
-    if request.method == "POST" and form.is_valid():
-        try:
-            rotated, value = services.rotate_key(
-                actor=request.actor,
-                key=row,
-                facts=facts,
-                grace=form.cleaned_data["grace"],
-                seen=form.cleaned_data["updated_at"],
-                now=request.now,
-            )
-        except Refusal as refusal:
-            htmx.blame(form, refusal)
-        else:
-            return value_box(request, rotated, value, back=window)
-    context = {"endpoint": found, "form": form, "each": KeyRow(row, request.now), "back": window}
-    return htmx.dialog(request, "apikeys/rotate.html", context)
+
+    def replace() -> HttpResponse:
+        rotated, value = services.rotate_key(
+            actor=request.actor,
+            key=row,
+            facts=facts,
+            grace=form.cleaned_data["grace"],
+            seen=form.cleaned_data["updated_at"],
+            now=request.now,
+        )
+        return value_box(request, rotated, value, back=reverse("endpoint", args=[found.pk]))
+
+    return _box(request, "rotate", found, form, replace, row)
 
 
 def value_box(
@@ -235,17 +228,8 @@ def _box(
     act: Callable[[], str | HttpResponse],
     key: ApiKey | None = None,
 ) -> HttpResponse:
-    """The box, or what it does: `act` returns what is said of it, or what is shown then."""
-    window = reverse("endpoint", args=[endpoint.pk])
-    if request.method == "POST" and form.is_valid():
-        try:
-            said = act()
-        except Refusal as refusal:
-            htmx.blame(form, refusal)
-        else:
-            if isinstance(said, HttpResponse):
-                return said
-            return htmx.done(request, to=window, say=said, events=["keys-changed"])
-    each = KeyRow(key, request.now) if key else None
-    context = {"endpoint": endpoint, "form": form, "each": each, "back": window}
-    return htmx.dialog(request, f"apikeys/{box}.html", context)
+    return htmx.box(
+        request, f"apikeys/{box}.html", form, act,
+        back=reverse("endpoint", args=[endpoint.pk]), events=["keys-changed"],
+        endpoint=endpoint, each=KeyRow(key, request.now) if key else None,
+    )  # fmt: skip

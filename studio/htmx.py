@@ -6,7 +6,7 @@ rule comes back as its own inside; its success is an event that the page hears: 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
@@ -83,6 +83,33 @@ def done(
     for event in ("dialog-done", *events):
         trigger_client_event(response, event)
     return notice(response, say) if say else response
+
+
+def box(
+    request: HttpRequest,
+    template: str,
+    form: BaseForm,
+    act: Callable[[], str | HttpResponse],
+    *,
+    back: str,
+    events: Iterable[str] = (),
+    leave: bool = False,
+    **context: Any,
+) -> HttpResponse:
+    """A dialog with a form, or what sending it does; a refusal stands at its field.
+
+    `act` returns what is said of it, or what is shown then. `leave`: as of `done`.
+    """
+    if request.method == "POST" and form.is_valid():
+        try:
+            said = act()
+        except Refusal as refusal:
+            blame(form, refusal)
+        else:
+            if isinstance(said, HttpResponse):
+                return said
+            return done(request, to=back, say=said, events=events, leave=leave)
+    return dialog(request, template, {"form": form, "back": back, **context})
 
 
 def elsewhere(request: HttpRequest, to: str) -> HttpResponse:

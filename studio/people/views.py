@@ -1,6 +1,7 @@
 """Users and Tenant management: the pages of OrgAdmins and TenantAdmins, with their dialogs."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.forms import Form
@@ -17,7 +18,7 @@ from scheduler import quotas
 from scheduler import services as scheduling
 from scheduler.rules import check_quota
 from studio import htmx
-from studio.errors import Invalid, Refusal
+from studio.errors import Invalid
 from studio.json_api import page as page_of
 from studio.people import selectors, services
 from studio.people.forms import QuotaForm, RolesForm, TenantForm, UserForm
@@ -155,27 +156,8 @@ def _what_it_holds(actor: Actor, tenant: Tenant) -> dict[str, Any]:
 def _tenant_box(
     request: htmx.Request, template: str, form: Form, deed: Callable[[Form], str], **context: Any
 ) -> HttpResponse:
-    return _box(request, template, form, deed, reverse("tenants"), "tenants-changed", context)
-
-
-def _box(
-    request: htmx.Request,
-    template: str,
-    form: Form,
-    deed: Callable[[Form], str],
-    back: str,
-    event: str,
-    context: dict[str, Any],
-) -> HttpResponse:
-    """The box with its form, or what sending it does; `deed` says what was done."""
-    if request.method == "POST" and form.is_valid():
-        try:
-            say = deed(form)
-        except Refusal as refusal:
-            htmx.blame(form, refusal)
-        else:
-            return htmx.done(request, to=back, say=say, events=[event])
-    return htmx.dialog(request, template, {"form": form, "back": back, **context})
+    back, events = reverse("tenants"), ["tenants-changed"]
+    return htmx.box(request, template, form, partial(deed, form), back=back, events=events, **context)
 
 
 # ----- people ---------------------------------------------------------------------------------------------
@@ -285,4 +267,5 @@ def reactivate_user(request: htmx.Request, user: str) -> HttpResponse:
 def _user_box(
     request: htmx.Request, template: str, form: Form, deed: Callable[[Form], str], **context: Any
 ) -> HttpResponse:
-    return _box(request, template, form, deed, reverse("users"), "users-changed", context)
+    back, events = reverse("users"), ["users-changed"]
+    return htmx.box(request, template, form, partial(deed, form), back=back, events=events, **context)
