@@ -8,6 +8,7 @@ from django import forms
 
 from endpoints.forms import FROM_HUB, PARAMETER, EndpointForm, pick
 from endpoints.models import Endpoint
+from endpoints.rules import whole
 from endpoints.specs import Edit
 from scheduler import selectors as scheduler
 from studio.hub import selectors as hub
@@ -121,7 +122,7 @@ class EditForm(EndpointForm):
             arch=now["rdu_arch"] if "rdu_arch" in changed else None,
             instances=now["instances"] if "instances" in changed else None,
             parameters=parameters if other or changed & self.defaults.keys() else None,
-            spec_version=int(version) if version.isdecimal() and len(version) < 19 else None,
+            spec_version=whole(version, 18),
         )
 
     def meet(self, endpoint: Endpoint) -> None:

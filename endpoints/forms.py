@@ -19,6 +19,7 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from endpoints.rules import whole
 from endpoints.specs import Spec
 from scheduler import selectors as scheduler
 from studio.hub import selectors as hub
@@ -49,7 +50,7 @@ class Picker(forms.Select):
             else:
                 drawn += self._entry(head, str(inside), chosen)
         flat = flatatt(self.build_attrs(self.attrs, attrs))
-        return format_html('<select name="{}"{}>{}\n</select>', name, flat, mark_safe(drawn))  # noqa: S308 each is escaped  # nosec B308
+        return format_html('<select name="{}"{}>{}\n</select>', name, flat, mark_safe(drawn))  # noqa: S308 each is escaped
 
     def _entry(self, value: str, label: str, chosen: str) -> str:
         marks = (" selected" if value == chosen else "") + (" disabled" if value in self.closed else "")
@@ -226,8 +227,7 @@ class EndpointForm(forms.Form):
         return str(self.typed.get(name) or "").strip()
 
     def _typed_rdus(self) -> int | None:
-        typed = self._typed(PARAMETER + RDUS_PARAM)
-        return int(typed) if self._is_same_model() and typed.isdecimal() and len(typed) < 4 else None
+        return whole(self._typed(PARAMETER + RDUS_PARAM), 3) if self._is_same_model() else None
 
     def _is_same_model(self) -> bool:
         return self.model is not None and self._typed("parameters_of").partition(":")[0] == str(self.model.pk)

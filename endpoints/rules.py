@@ -313,6 +313,11 @@ def check_restorable(name: str, deleted_at: datetime | None, now: datetime) -> N
         raise Conflict(f"Endpoint {name} was deleted more than 24 hours ago; it cannot be restored any more.")
 
 
+def whole(text: str, digits: int) -> int | None:
+    """The number, where it has so many digits at most: of thousands int() itself would make an error."""
+    return int(text) if text.isdecimal() and len(text) <= digits else None
+
+
 def read_instances(value: object, *, least: int = 1) -> int:
     """Raises `Invalid` at `instances` for anything but a whole number from `least` to 1000."""
     try:

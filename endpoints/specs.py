@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from endpoints.models import Endpoint
-from endpoints.rules import read_instances
+from endpoints.rules import read_instances, whole
 from scheduler import selectors as machines
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
@@ -132,7 +132,5 @@ def _recommended(actor: Actor, model: Model, parameters: Mapping[str, Any]) -> s
     """The generation when none is named; one without nodes yet where there is no better, "" for a Base model."""
     options = hub.options_of(model)
     rdus = str(parameters.get(RDUS_PARAM, ""))
-    # int() takes no thousands of digits.
-    wanted = int(rdus) if rdus.isdecimal() and len(rdus) < 4 else None
-    best = machines.recommended(options, machines.kinds_for(options, actor.tenant), wanted)
+    best = machines.recommended(options, machines.kinds_for(options, actor.tenant), whole(rdus, 3))
     return best or next((option.generation_id for option in options), "")

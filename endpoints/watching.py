@@ -17,7 +17,7 @@ from django.http import StreamingHttpResponse
 from ninja import Router, Schema
 from pydantic import Field
 
-from endpoints import notices, selectors
+from endpoints import notices, rules, selectors
 from endpoints.api import masked
 from endpoints.models import Endpoint
 from endpoints.selectors import InstanceView
@@ -162,9 +162,9 @@ WATCHERS = threading.BoundedSemaphore(MOST_WATCHERS)
 
 
 def _since(request: ApiRequest, endpoint: Endpoint) -> int:
-    given = request.headers.get("Last-Event-ID", "")
-    if given.isascii() and given.isdigit() and len(given) <= 18:
-        return int(given)
+    given = rules.whole(request.headers.get("Last-Event-ID", ""), 18)
+    if given is not None:
+        return given
     return audit.of_thing(endpoint.pk).order_by("-id").values_list("pk", flat=True).first() or 0
 
 
@@ -183,8 +183,8 @@ class Watch:
     def look(self) -> list[str]:
         """What is new, as frames; a look is a handful of queries."""
         with _fresh_connection():
-            actor = tenants.as_of_now(self.actor)
-            if actor is None:
+            actor = tenants.as_of_now(self.actor) if self.still() else None
+            if actor is None:  # signed out, with another platform key by now, or deactivated
                 self.gone = True
                 return [_frame("gone", "{}")]
             self.actor = actor
@@ -225,7 +225,7 @@ async def _stream(watch: Watch) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     started = spoken = loop.time()
     while loop.time() - started < WATCH_SECONDS and not watch.gone:
-        frames = await sync_to_async(_look)(watch)
+        frames = await sync_to_async(watch.look)()
         if not frames and loop.time() - spoken >= SILENT_SECONDS:
             frames = [": still watching\n\n"]
         for frame in frames:
@@ -233,13 +233,6 @@ async def _stream(watch: Watch) -> AsyncIterator[str]:
             yield frame
         if not watch.gone:
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def _look(watch: Watch) -> list[str]:
-    """Whoever was signed out meanwhile, or whose platform key was replaced, hears no more."""
-    with _fresh_connection():
-        watch.gone = not watch.still()
-    return [_frame("gone", "{}")] if watch.gone else watch.look()
 
 
 @contextmanager
