@@ -81,6 +81,11 @@ def redis_url() -> str:
     return "unix" + url.removeprefix("redis+socket") if url.startswith("redis+socket:") else url
 
 
+SECRETS = (
+    "secret_key", "key_pepper", "value_seal", "routes_seal", "audit_seal", "routes_sign", "routes_verify",
+)  # fmt: skip
+
+
 def secret_stamp(name: str) -> tuple[int, int, int] | None:
     """Changes with the secret's file; nothing for a variable, which cannot change, and while there is no file."""
     if text(f"STUDIO_{name.upper()}"):

@@ -83,16 +83,7 @@ def write(path: Path, *, look: Look | None, now: datetime) -> None:
 
 def known_secrets() -> set[str]:
     """The platform's own, from its variables and files, and the passwords in its addresses and of its first run."""
-    names = (
-        "secret_key",
-        "key_pepper",
-        "value_seal",
-        "audit_seal",
-        "routes_seal",
-        "routes_sign",
-        "routes_verify",
-    )
-    found = {part for name in names for part in _of_secret(name).split(",")}
+    found = {part for name in env.SECRETS for part in _of_secret(name).split(",")}
     found |= {str(settings.DATABASES["default"].get("PASSWORD") or "")}
     found |= _strings(_first_run())
     return {each for each in found if len(each) >= 6}

@@ -12,9 +12,8 @@ from scheduler.agent import disk
 from studio import env, seal
 from studio.supervisor.refusal import CannotStart
 
-SINGLE = ("secret_key", "key_pepper", "value_seal", "routes_seal", "audit_seal")
 PAIR = ("routes_sign", "routes_verify")
-NAMES = SINGLE + PAIR
+SINGLE = tuple(name for name in env.SECRETS if name not in PAIR)
 # Data of an earlier version was made without it. Should it be lost later, `manage.py audit verify` says so.
 YOUNGER_THAN_DATA = ("audit_seal",)
 
@@ -22,7 +21,9 @@ YOUNGER_THAN_DATA = ("audit_seal",)
 def ensure(folder: Path, *, has_data: bool) -> None:
     """Make what is missing. A crash between two files is completed by the next call, before there is data."""
     missing = [
-        name for name in NAMES if not env.text(f"STUDIO_{name.upper()}") and not (folder / name).exists()
+        name
+        for name in env.SECRETS
+        if not env.text(f"STUDIO_{name.upper()}") and not (folder / name).exists()
     ]
     lost = [name for name in missing if name not in YOUNGER_THAN_DATA]
     if lost and has_data:

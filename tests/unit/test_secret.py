@@ -20,7 +20,6 @@ from scheduler.agent.probe import Target
 from scheduler.wire import Runtime, Wished
 from studio import env, settings
 from studio.secret import MaskedText, Secret
-from studio.supervisor.keyfiles import NAMES
 
 VALUE = "the-value-of-a-secret"
 
@@ -81,13 +80,13 @@ def test_text_for_libraries_is_itself_but_not_where_it_is_shown() -> None:
     assert (text == VALUE, f"{text}", VALUE in repr({"PASSWORD": text})) == (True, VALUE, False)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", env.SECRETS)
 def test_every_secret_of_the_environment_is_of_the_type(name: str) -> None:
     assert isinstance(env.secret(name), Secret)
 
 
 def test_no_setting_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = [env.secret(name).reveal() for name in NAMES]
+    values = [env.secret(name).reveal() for name in env.SECRETS]
     shown = {name: repr(value) for name, value in vars(settings).items() if name.isupper()}
     assert {name for name, text in shown.items() if any(value in text for value in values)} == set()
     assert isinstance(settings.DATABASES["default"]["PASSWORD"], MaskedText)
@@ -96,7 +95,7 @@ def test_no_setting_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_variable_of_a_secret_is_read_as_plain_text() -> None:
     """Whoever reads `os.environ` for a secret goes past the type."""
-    secrets = {f"STUDIO_{name.upper()}" for name in NAMES}
+    secrets = {f"STUDIO_{name.upper()}" for name in env.SECRETS}
     assert secrets <= set(os.environ), "the run has them as variables"
     sources = [
         module.__file__
