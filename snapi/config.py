@@ -16,7 +16,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -89,32 +89,33 @@ def save(changes: Mapping[str, str]) -> Path:
     """Write `config.json` with these values changed: a new file in the old one's place, or nothing."""
     path = folder() / "config.json"
     content = json.dumps(DEFAULTS | read_file() | dict(changes), indent=2) + "\n"
-    draft = path.with_name(f".config.json.{os.getpid()}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _new(path) as draft:
         draft.write_text(content, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise WrongUsage(f"{path} cannot be written: {error.strerror}.") from None
     return path
 
 
 def save_key(key: str) -> Path:
     """Write `secret.txt` anew, for nobody else to read."""
     path = folder() / "secret.txt"
-    draft = path.with_name(f".secret.txt.{os.getpid()}")
+    with _new(path) as draft:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(f"{key}\n")
+    return path
+
+
+@contextlib.contextmanager
+def _new(path: Path) -> Iterator[Path]:
+    """The draft that takes the place of the file once it is written; a fault leaves the old one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(f"{key}\n")
+        yield draft
         draft.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise WrongUsage(f"{path} cannot be written: {error.strerror}.") from None
-    return path
 
 
 def host_address(value: str) -> str:
