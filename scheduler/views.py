@@ -135,7 +135,7 @@ class Row:
     @property
     def lines(self) -> SafeString:
         """Who holds which RDUs, for the same reason drawn here."""
-        return mark_safe("".join([each.line for each in self.holders]))  # noqa: S308 lines are escaped  # nosec B308
+        return mark_safe("".join([each.line for each in self.holders]))  # noqa: S308 lines are escaped
 
     @property
     def _unheld(self) -> Look:

@@ -76,7 +76,8 @@ def create_user(
     if User.objects.filter(username__iexact=name).exists():
         raise Conflict(f"There is a user {name!r} already.", {"username": "This name is taken."})
     user = User(username=name, default_tenant=tenant, date_joined=now)
-    _set_password(user, password)
+    accounts.check_password(user, password)
+    user.set_password(password)
     user.password_is_initial = actor.id is not None
     user.save()
     join_tenant(user=user, tenant=tenant, role=role)
@@ -181,8 +182,3 @@ def _key_with_memberships(digest: bytes) -> list[Any]:
 
 def random_password() -> str:
     return secrets.token_urlsafe(12)
-
-
-def _set_password(user: User, password: str) -> None:
-    accounts.check_password(user, password)
-    user.set_password(password)

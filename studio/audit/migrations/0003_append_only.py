@@ -35,7 +35,7 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_event_stays BEFORE UPDATE OR DELETE ON audit_event
   FOR EACH ROW EXECUTE FUNCTION audit_event_stays();
-"""  # noqa: S608 names of ours  # nosec B608
+"""  # noqa: S608 names of ours
 SQLITE = (
     f"""
 CREATE TRIGGER audit_event_is_not_removed BEFORE DELETE ON audit_event
@@ -43,7 +43,7 @@ WHEN NOT EXISTS (
   SELECT 1 FROM audit_chain WHERE name = coalesce(OLD.tenant_id, '') AND kept_from > OLD.position
 )
 BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END
-""",  # noqa: S608 names of ours  # nosec B608
+""",  # noqa: S608 names of ours
     f"""
 CREATE TRIGGER audit_event_is_not_changed BEFORE UPDATE ON audit_event
 WHEN NOT (
