@@ -4,7 +4,7 @@ Raw HTML is escaped, images are left out, links lead only to the web and to mail
 with an inline style, which our Content-Security-Policy forbids, stands in `data-align`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ def as_html(text: str, title: str = "") -> str:
         tokens = tokens[3:]
     for token in _all(tokens):
         _adapt(token)
+    _hide_empty_links(_all(tokens))
     return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
@@ -44,6 +45,16 @@ def _adapt(token: Token) -> None:
         token.attrSet("data-align", str(token.attrs.pop("style")).removeprefix("text-align:"))
     elif token.type == "link_open":
         token.attrSet("rel", "noopener noreferrer nofollow")
+
+
+def _hide_empty_links(tokens: Iterable[Token]) -> None:
+    """`[text]()` is its text: the parser does not ask whether no address at all is one."""
+    is_empty = False
+    for token in tokens:
+        if token.type == "link_open":
+            is_empty = not token.attrGet("href")
+        if token.type in ("link_open", "link_close"):
+            token.hidden = is_empty
 
 
 class _Parser(MarkdownIt):

@@ -45,6 +45,10 @@ def test_whatever_is_written_nothing_can_be_done_with_it(text):
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
         ("<b>a</b>", "<p>&lt;b&gt;a&lt;/b&gt;</p>"),
         ("[a](javascript:b)", "<p>[a](javascript:b)</p>"),
+        (
+            "[a]() and [b](https://b.example)",
+            '<p>a and <a href="https://b.example" rel="noopener noreferrer nofollow">b</a></p>',
+        ),
         ("[a](/sign-out/)", "<p>[a](/sign-out/)</p>"),
         ("## a", "<h3>a</h3>"),
         ("### a", "<h4>a</h4>"),
