@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from scheduler import planner
 from scheduler.models import Instance, Node, Quota
@@ -24,13 +24,18 @@ class Standing:
     maximum: int | None
 
 
+def holders() -> QuerySet[Instance]:
+    """Instances that hold their RDUs, in the words of the index of instances on nodes."""
+    on_nodes = Instance.objects.filter(node__isnull=False)
+    return on_nodes.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING]).order_by()
+
+
 def held(tenants: Iterable[UUID] | None = None) -> Held:
     """By the instances on nodes: each holds all its RDUs there until it is over. Without `tenants`, of all.
 
     To a database one tenant looks small, and it then takes longer over that one than over all.
     """
-    rows = Instance.objects.filter(node__isnull=False)
-    rows = rows.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING]).order_by()
+    rows = holders()
     if tenants is not None:
         rows = rows.filter(endpoint__project__tenant__in=list(tenants))
     found: dict[UUID, dict[str, int]] = {}

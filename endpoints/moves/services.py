@@ -11,8 +11,6 @@ from django.db.models import F, Sum
 from endpoints import routing, selectors
 from endpoints.models import Endpoint
 from scheduler import quotas
-from scheduler.models import Instance
-from scheduler.rules import InstanceState
 from scheduler.services import raise_demand
 from studio import enqueue
 from studio.audit.services import record
@@ -108,8 +106,7 @@ def _locked_endpoint(endpoint: Endpoint) -> Endpoint:
 
 def _check_quota(tenant: Tenant, endpoints: Iterable[UUID], field: str) -> None:
     """Raises `Conflict` where what these hold would take the tenant above its maximum."""
-    held = Instance.objects.filter(endpoint__in=list(endpoints), node__isnull=False)
-    held = held.exclude(state__in=[InstanceState.STOPPED, InstanceState.AWAITING]).order_by()
+    held = quotas.holders().filter(endpoint__in=list(endpoints))
     for generation, rdus in held.values_list("generation_id").annotate(Sum("rdus")):
         if lack := quotas.lacking(tenant.pk, generation, rdus):
             holds = f"What runs holds {rdus} {generation} RDUs"
