@@ -27,6 +27,7 @@ WHY_WAITING = {
     "": "nobody has looked at them yet",
     "new": "nobody has looked at them yet",
     "no_nodes": "there is no node of this generation",
+    "reserved": "every node is assigned to another tenant",
     "too_wide": "no node is wide enough",
     "unusable": "no node takes instances now",
     "none_free": "too few RDUs are free",

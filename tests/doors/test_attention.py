@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from endpoints.models import Endpoint
 from scheduler.models import Demand, Instance, Placement, Sweep
+from scheduler.rules import WAITING_SENTENCES
 from studio.beat import app as beat
 from studio.desk import attention
 from studio.doctor.rules import SWEEPS
@@ -136,6 +137,10 @@ def test_a_platform_that_never_ran_its_sweeps_has_none_of_them_well(
 def test_the_sweeps_are_those_that_beat_asks_for() -> None:
     """A new sweep: name it in `studio.doctor.rules.SWEEPS` too."""
     assert dict(SWEEPS) == {name: entry["schedule"] for name, entry in beat.conf.beat_schedule.items()}
+
+
+def test_every_reason_to_wait_has_its_words() -> None:
+    assert attention.WHY_WAITING.keys() - {""} == WAITING_SENTENCES.keys()
 
 
 def test_the_page_takes_as_many_queries_however_much_is_wrong(well: Cast) -> None:
