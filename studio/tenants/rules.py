@@ -41,7 +41,7 @@ class Actor:
     tenant: UUID | None = None  # the active one
     address: str = ""
     request_id: str = ""
-    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 STUDIO = Actor(

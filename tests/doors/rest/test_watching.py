@@ -16,6 +16,7 @@ from endpoints import watching
 from scheduler.models import Instance, Node
 from studio.audit.models import Event
 from studio.projects.models import Project
+from studio.sharing.models import EndpointUserGrant
 from studio.tenants.models import Membership, User
 from tests.doors.rest.conftest import Rest, error_of
 
@@ -205,6 +206,16 @@ def test_who_may_no_longer_see_it_hears_no_more_of_it(
     """Not only when the stream begins anew: within one."""
     Project.objects.update(general_access="tenant_viewer")
     heard = watched(rest.keys["mila"], [loss])
+    assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
+
+
+@between_requests
+def test_who_was_given_it_hears_no_more_once_that_is_taken_back(rest: Rest, hello: dict[str, Any]) -> None:
+    """What was read about somebody holds for one look."""
+    address = f"/api/endpoints/{hello['id']}/share"
+    mila = {"type": "user", "name": "mila", "role": "viewer"}
+    assert rest.owen.put(address, {"shared_with": [mila]}).status == 200
+    heard = watched(rest.keys["mila"], [lambda: EndpointUserGrant.objects.all().delete()])
     assert [kind for kind, _, _ in heard] == ["endpoint", "gone"]
 
 
