@@ -254,7 +254,7 @@ def _terms(body: Terms) -> dict[str, Any]:
 
 def _with_value(request: ApiRequest, key: ApiKey, value: Secret) -> dict[str, Any]:
     """With its new value; where that is shown once only, a repeat of the request gets it masked."""
-    if shown_once(key.endpoint_id):
+    if shown_once(key.endpoint):
         request.kept = key_json(key, request.now)
     return key_json(key, request.now, value.reveal())
 
@@ -268,9 +268,12 @@ def _keys_json(request: ApiRequest, endpoint: Endpoint, keys: list[ApiKey]) -> l
     facts = endpoints.facts(request.auth, endpoint)
     if not may(request.auth, "key.manage", facts):
         return [key_json(key, request.now) for key in keys]
-    values = services.show_keys(actor=request.auth, keys=keys, facts=facts, now=request.now)
-    if endpoint.first_value is not None:
-        values |= {key.pk: endpoint.first_value for key in keys if key.is_first}
+    if endpoint.first_value is not None:  # made by this request, which is written down already
+        values = {key.pk: endpoint.first_value for key in keys if key.is_first}
+    else:
+        values = services.show_keys(
+            actor=request.auth, endpoint=endpoint, keys=keys, facts=facts, now=request.now
+        )
     return [key_json(key, request.now, values[key.pk].reveal() if key.pk in values else "") for key in keys]
 
 

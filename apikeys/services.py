@@ -24,19 +24,19 @@ from apikeys.rules import (
     read_grace,
     read_terms,
 )
-from apikeys.selectors import shown_once
+from apikeys.selectors import noted_showings, shown_once
 from endpoints import routing
 from endpoints.models import Endpoint
 from studio import keyring, seal
 from studio.audit.models import Event
-from studio.audit.services import count_again, record
+from studio.audit.services import record
 from studio.errors import Conflict, NotFound
 from studio.repeats import services as repeats
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor, Facts, clean_text, leading_role, require
 from studio.unit import unit_of_work
 
-SHOWN_EVERY = timedelta(hours=1)  # one audit row per actor, key and hour, with a count
+SHOWN_EVERY = timedelta(hours=1)  # one audit row per actor, key and hour
 
 
 def mint_first_key(*, actor: Actor, endpoint: Endpoint, now: datetime) -> tuple[ApiKey, seal.Secret]:
@@ -187,7 +187,7 @@ def rotate_key(
     until = now + read_grace(grace)
     value = str(uuid.uuid4())
     ApiKey.objects.filter(pk=key.pk).update(
-        **_secret(value, key.endpoint_id),
+        **_secret(value, key.endpoint),
         old_digest=key.digest if until > now else None,
         old_until=until if until > now else None,
         updated_at=now,
@@ -205,25 +205,24 @@ def forget_values(endpoint: Endpoint) -> int:
     return ApiKey.objects.filter(endpoint=endpoint, sealed__isnull=False).update(sealed=None)
 
 
-@unit_of_work
 def show_keys(
-    *, actor: Actor, keys: list[ApiKey], facts: Facts, now: datetime
+    *, actor: Actor, endpoint: Endpoint, keys: Sequence[ApiKey], facts: Facts, now: datetime
 ) -> dict[uuid.UUID, seal.Secret]:
-    """The values of those that are not revoked, by key id; audited once per actor, key and hour with a count."""
+    """The values of those that are not revoked, by key id; audited once per actor, key and hour."""
     require(actor, "key.manage", facts, thing="endpoint")
-    shown = {key.pk: seal.Secret(keyring.open_value(key.sealed, "api key")) for key in keys if key.sealed}
-    if shown and shown_once(*{key.endpoint_id for key in keys}):
+    if shown_once(endpoint):
         return {}
-    _count_showings(actor, [key for key in keys if key.pk in shown], facts, now)
+    shown = {key.pk: seal.Secret(keyring.open_value(key.sealed, "api key")) for key in keys if key.sealed}
+    _note_showings(actor, endpoint, [key for key in keys if key.pk in shown], facts, now)
     return shown
 
 
 def show_key(*, actor: Actor, key: ApiKey, facts: Facts, now: datetime) -> seal.Secret:
     """One value. Raises `Conflict` for a revoked key, and for one whose value was shown once only."""
     require(actor, "key.manage", facts, thing="endpoint")
-    is_once = shown_once(key.endpoint_id)
+    is_once = shown_once(key.endpoint)
     check_may_show(is_revoked=key.revoked_at is not None, is_once=is_once, is_kept=bool(key.sealed))
-    return show_keys(actor=actor, keys=[key], facts=facts, now=now)[key.pk]
+    return show_keys(actor=actor, endpoint=key.endpoint, keys=[key], facts=facts, now=now)[key.pk]
 
 
 # ----- values that are shown once only --------------------------------------------------------------------
@@ -342,7 +341,7 @@ def _mint(
         endpoint=endpoint,
         owner_id=actor.id or endpoint.owner_id,
         description=description,
-        **_secret(value, endpoint.pk),
+        **_secret(value, endpoint),
         created_at=now,
         updated_at=now,
         **facts,
@@ -350,7 +349,7 @@ def _mint(
     return key, seal.Secret(value)
 
 
-def _secret(value: str, endpoint: uuid.UUID) -> dict[str, object]:
+def _secret(value: str, endpoint: Endpoint) -> dict[str, object]:
     """The columns that are made of a key's value."""
     return {
         "digest": seal.digest(keyring.key_pepper(), value),
@@ -383,14 +382,14 @@ def _record(
     )
 
 
-def _count_showings(actor: Actor, keys: Sequence[ApiKey], facts: Facts, now: datetime) -> None:
-    things = {key.endpoint_id for key in keys}
-    lately = Event.objects.filter(
-        actor_id=actor.id, verb="show key", thing_id__in=things, position=None, open_until__gt=now
-    )
-    counted = {event.changes["key"]: event for event in lately.order_by("id")}
+def _note_showings(
+    actor: Actor, endpoint: Endpoint, keys: Sequence[ApiKey], facts: Facts, now: datetime
+) -> None:
+    """A row stands for the hour, so that whoever asks each second what becomes of an endpoint writes nothing.
+
+    Two who ask in the same moment write two.
+    """
+    noted = noted_showings(actor, endpoint, now) if keys else set()
     for key in keys:
-        event = counted.get(str(key.pk))
-        if event is None or not count_again(event, now=now):
-            until = now + SHOWN_EVERY
-            _record(actor, "show key", key, key.endpoint, facts, {"times": 1}, open_until=until)
+        if str(key.pk) not in noted:
+            _record(actor, "show key", key, endpoint, facts, open_until=now + SHOWN_EVERY)

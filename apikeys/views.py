@@ -88,7 +88,7 @@ def new(request: htmx.Request, endpoint: UUID) -> HttpResponse:
             token=form.cleaned_data["token"],
             now=request.now,
         )
-        if keys.shown_once(found.pk):
+        if keys.shown_once(found):
             return value_box(request, key, value, back=reverse("endpoint", args=[found.pk]))
         return "The API key was added."
 
@@ -175,7 +175,7 @@ def value_box(
     context = {
         "endpoint": key.endpoint,
         "each": KeyRow(key, request.now, value.reveal()),
-        "once": keys.shown_once(key.endpoint_id),
+        "once": keys.shown_once(key.endpoint),
         "back": back,
     }
     return trigger_client_event(htmx.dialog(request, "apikeys/value.html", context), event)

@@ -95,7 +95,7 @@ def create_endpoint(request: ApiRequest, body: NewEndpoint) -> dict[str, Any]:
     spec = _spec(actor, body, body.endpoint_name, body.description)
     endpoint = services.create_endpoint(actor=actor, project=project, spec=spec, now=request.now)
     warnings = {"warnings": _warnings_of_new(actor, endpoint)}
-    if shown_once(endpoint.pk):
+    if shown_once(endpoint):
         request.kept = masked(selectors.view(endpoint), request.now) | warnings
     return _with_keys(request, endpoint) | warnings
 

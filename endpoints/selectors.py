@@ -34,11 +34,11 @@ SHOWN = (
     "model_version__number", "model_version__model__name",
 )  # fmt: skip
 
-TOLD_WITH = ("project", "owner", "model_version__model__app")
+TOLD_WITH = ("project__tenant", "owner", "model_version__model__app")
 TOLD = (
     "name", "description", "created_at", "updated_at", "deleted_at", "generation_id", "general_access", "desired",
     "instances", "parameters", "spec_version", "config_version", "owner__username",
-    "project__name", "project__owner", "project__general_access", "project__tenant",
+    "project__name", "project__owner", "project__general_access", "project__tenant__values_once",
     "model_version__number", "model_version__model__name", "model_version__model__app__name",
 )  # fmt: skip
 KEY = (

@@ -39,7 +39,7 @@ def new(request: htmx.Request, project: UUID) -> HttpResponse:
         except Refusal as refusal:
             htmx.blame(form, refusal)
         else:
-            if endpoint.first_value and keys.shown_once(endpoint.pk):
+            if endpoint.first_value and keys.shown_once(endpoint):
                 return value_box(
                     request,
                     keys.first_key(endpoint),

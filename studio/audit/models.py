@@ -1,8 +1,8 @@
 """Who did what to which thing, when and from where: the lowest rows, everything above writes them.
 
-Rows are added and never changed: the ORM refuses it here, the database by the triggers of migration 0002. Only two
-ways lead past that, both in `studio.audit`: a row that counts repeats is added to while it is open and not sealed,
-and retention removes the oldest rows of a chain once the chain's anchor stands behind them.
+Rows are added and never changed: the ORM refuses it here, the database by triggers. Only two ways lead past that, both
+in `studio.audit`: a row is given its place and its seal, once, and retention removes the oldest rows of a chain once
+the chain's anchor stands behind them.
 """
 
 from typing import Any, NoReturn
@@ -39,7 +39,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 class Event(models.Model):
     """One change, written in the transaction of the change. Plain ids: the thing may be gone by now.
 
-    `mark`, `position` and `seal`: see `studio.audit.rules`. `open_until`: until then it counts repeats.
+    `mark`, `position` and `seal`: see `studio.audit.rules`. `open_until`: until then it stands for repeats, too.
     """
 
     at = models.DateTimeField(db_default=Now(), editable=False)
@@ -78,6 +78,11 @@ class Event(models.Model):
             models.Index(fields=["verb", "-id"], name="event_of_verb"),
             models.Index(fields=["thing_name", "-id"], name="event_of_name"),
             models.Index(fields=["id"], name="event_unsealed", condition=Q(position=None)),
+            models.Index(
+                fields=["thing_id", "actor_id", "-open_until"],
+                condition=Q(open_until__isnull=False),
+                name="event_for_repeats",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -110,7 +115,7 @@ class Event(models.Model):
 
 
 def every_way() -> models.QuerySet[Event]:
-    """The rows without the refusals above: for `studio.audit` alone, to count, to seal and to forget."""
+    """The rows without the refusals above: for `studio.audit` alone, to seal and to forget."""
     return models.QuerySet(Event)
 
 

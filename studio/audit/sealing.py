@@ -45,28 +45,27 @@ class Verified:
 # ----- sealing --------------------------------------------------------------------------------------------
 
 
-def seal(*, now: datetime) -> int:
-    """The sweep: every committed row that is not open gets its place and its seal. Returns how many."""
+def seal() -> int:
+    """The sweep: every committed row gets its place and its seal. Returns how many."""
     sealed = 0
     for _ in range(MOST_BATCHES):
-        if not _unsealed(now).exists():
+        if not _unsealed().exists():
             break
-        done = _seal_batch(now)
+        done = _seal_batch()
         sealed += done
         if done < BATCH:
             break
     return sealed
 
 
-def _unsealed(now: datetime) -> QuerySet[Event]:
-    closed = Q(open_until=None) | Q(open_until__lte=now)
-    return every_way().filter(closed, position=None).order_by("id")
+def _unsealed() -> QuerySet[Event]:
+    return every_way().filter(position=None).order_by("id")
 
 
 @unit_of_work
-def _seal_batch(now: datetime) -> int:
+def _seal_batch() -> int:
     keys, ledger = keyring.audit_seal(), _locked_ledger()
-    rows = list(_unsealed(now)[:BATCH])
+    rows = list(_unsealed()[:BATCH])
     chains: dict[str, Chain] = {}
     for row in rows:
         name = _chain_of(row.tenant_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from studio import keyring
 from studio.audit import rules
-from studio.audit.models import Event, every_way
+from studio.audit.models import Event
 
 
 class Who(Protocol):
@@ -39,7 +39,7 @@ def record(
 ) -> Event:
     """`changes`: {field: [old, new]} or plain facts; never a key's value or a token. `owner`: who hears of it.
 
-    `open_until`: until then `count_again` may add to its `times`, and it is not sealed.
+    `open_until`: until then it stands for what repeats it, too.
     """
     facts: dict[str, Any] = {
         "tenant_id": tenant,
@@ -57,12 +57,3 @@ def record(
     }
     mark = rules.new_mark(keyring.audit_seal(), facts)
     return Event.objects.create(**facts, open_until=open_until, mark=mark)
-
-
-def count_again(event: Event, *, now: datetime) -> bool:
-    """It happened once more. False where the row is not open any more, or was counted by somebody else meanwhile."""
-    changes = event.changes | {"times": event.changes["times"] + 1}
-    facts = {name: getattr(event, name) for name in rules.TOLD} | {"changes": changes}
-    mark = rules.new_mark(keyring.audit_seal(), facts)
-    still = every_way().filter(pk=event.pk, position=None, open_until__gt=now, mark=event.mark)
-    return bool(still.update(changes=changes, mark=mark))

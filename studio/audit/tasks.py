@@ -13,7 +13,7 @@ from studio.audit import sealing
 def seal() -> None:
     now = datetime.now(UTC)
     if claim_sweep("seal audit", 8.0, now):
-        sealing.seal(now=now)
+        sealing.seal()
 
 
 @shared_task(name="studio.audit.tasks.forget")

@@ -165,7 +165,7 @@ def _forget_usage(now: datetime) -> None:
 
 
 def _seal_audit(now: datetime) -> None:
-    sealing.seal(now=now)
+    sealing.seal()
 
 
 def _forget_audit(now: datetime) -> None:

@@ -144,10 +144,10 @@ def test_no_key_goes_while_something_opens_with_none(folder: Path, sealed: dict[
 def test_the_key_of_the_audit_goes_when_no_row_needs_it(folder: Path, db: None) -> None:
     now = datetime.now(UTC)
     record(STUDIO, "edit", "endpoint", uuid4(), "n", tenant=None, role="platform")
-    sealing.seal(now=now)
+    sealing.seal()
     rotation.begin("audit_seal")
     record(STUDIO, "stop", "endpoint", uuid4(), "n", tenant=None, role="platform")
-    sealing.seal(now=now)
+    sealing.seal()
     assert list(sealing.verify()) == []
     assert "rows of the audit" in rotation.finish("audit_seal", now=now + rotation.GRACE * 2)
     assert len(ring(folder, "audit_seal")) == 2

@@ -41,7 +41,7 @@ def sealed() -> list[Event]:
     for _ in range(5):
         for tenant in TENANTS:
             write(tenant)
-    assert sealing.seal(now=NOW) == 15
+    assert sealing.seal() == 15
     return list(Event.objects.order_by("id"))
 
 
@@ -56,18 +56,18 @@ def places(tenant: UUID | None) -> list[int | None]:
 def test_every_tenant_and_the_platform_have_a_chain_of_their_own(sealed: list[Event]) -> None:
     assert [places(tenant) for tenant in TENANTS] == [[1, 2, 3, 4, 5]] * 3
     assert findings() == []
-    assert sealing.seal(now=NOW) == 0, "twice is the same as once"
+    assert sealing.seal() == 0, "twice is the same as once"
     write(ONE)
-    assert sealing.seal(now=NOW) == 1
+    assert sealing.seal() == 1
     assert (places(ONE)[-1], findings()) == (6, [])
 
 
 def test_a_row_that_counts_is_sealed_when_its_time_is_over() -> None:
     write(ONE, open_until=NOW + timedelta(hours=1), changes={"times": 1})
     write(ONE)
-    assert sealing.seal(now=NOW) == 1
+    assert sealing.seal() == 1
     assert (places(ONE), findings()) == ([None, 1], [])
-    assert sealing.seal(now=NOW + timedelta(hours=1)) == 1
+    assert sealing.seal() == 1
     assert (places(ONE), findings()) == ([2, 1], [])
 
 
@@ -75,7 +75,7 @@ def test_many_rows_are_sealed_in_batches(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sealing, "BATCH", 3)
     monkeypatch.setattr(sealing, "AT_ONCE", 2)
     write(ONE, 10)
-    assert sealing.seal(now=NOW) == 10
+    assert sealing.seal() == 10
     assert findings() == []
 
 
@@ -85,7 +85,7 @@ def test_rows_sealed_with_an_earlier_key_hold_as_long_as_it_is_in_the_ring(
     old, new = keyring.audit_seal(), seal.ring(seal.new_key())
     monkeypatch.setattr(keyring, "audit_seal", lambda: [*new, *old])
     write(ONE)
-    sealing.seal(now=NOW)
+    sealing.seal()
     assert findings() == []
     monkeypatch.setattr(keyring, "audit_seal", lambda: new)
     assert {finding.position for finding in findings(ONE.hex)} == {1, 2, 3, 4, 5}
@@ -141,7 +141,7 @@ def insert_behind(rows: list[Event], at: int) -> None:
 
 def insert_and_wait(rows: list[Event], at: int) -> None:
     insert(rows, at)
-    sealing.seal(now=NOW)
+    sealing.seal()
 
 
 def copy_in_its_place(rows: list[Event], at: int) -> None:
@@ -247,7 +247,7 @@ def aged() -> None:
     for tenant in TENANTS:
         age(write(tenant, 4), 40)
         age(write(tenant, 3), 5)
-    sealing.seal(now=NOW)
+    sealing.seal()
 
 
 def test_what_is_too_old_goes_and_the_rest_still_follows(aged: None) -> None:
@@ -257,7 +257,7 @@ def test_what_is_too_old_goes_and_the_rest_still_follows(aged: None) -> None:
     assert findings() == []
     assert sealing.forget(days=30, now=NOW) == 0
     write(ONE)
-    sealing.seal(now=NOW)
+    sealing.seal()
     assert (places(ONE), findings()) == ([5, 6, 7, 8], [])
     with unguarded():
         every_way().filter(tenant_id=ONE, position=5).delete()
@@ -268,7 +268,7 @@ def test_everything_may_be_too_old(aged: None) -> None:
     assert sealing.forget(days=1, now=NOW) == 21
     assert (Event.objects.count(), findings()) == (0, [])
     write(ONE)
-    sealing.seal(now=NOW)
+    sealing.seal()
     assert (places(ONE), findings()) == ([8], [])
 
 
@@ -334,7 +334,7 @@ def test_an_older_state_of_the_database_is_found_by_the_ends_that_were_noted(
     before = {chain.pk: (chain.position, chain.seal) for chain in Chain.objects.all()}
     mac = Ledger.objects.get().mac
     write(ONE)
-    sealing.seal(now=NOW)
+    sealing.seal()
     say("--heads", str(heads))
     assert json.loads(heads.read_text())[ONE.hex][0] == 6
     say("--heads", str(heads))

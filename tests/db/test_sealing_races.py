@@ -40,9 +40,9 @@ def test_a_row_that_is_committed_late_stands_behind_those_with_greater_ids() -> 
         late = write()
         early: list[int] = []
         elsewhere(lambda: early.append(write()))
-        elsewhere(lambda: sealing.seal(now=NOW))
+        elsewhere(lambda: sealing.seal())
     assert late < early[0]
-    sealing.seal(now=NOW)
+    sealing.seal()
     rows = Event.objects.order_by("position").values_list("pk", "position")
     assert list(rows) == [(early[0], 1), (late, 2)]
     assert list(sealing.verify()) == []
@@ -59,7 +59,7 @@ def test_several_that_seal_at_once_give_each_place_once(many: None, monkeypatch:
 
     def run() -> None:
         try:
-            sealing.seal(now=NOW)
+            sealing.seal()
         finally:
             connection.close()
 
@@ -68,6 +68,6 @@ def test_several_that_seal_at_once_give_each_place_once(many: None, monkeypatch:
         thread.start()
     for thread in threads:
         thread.join()
-    sealing.seal(now=NOW)
+    sealing.seal()
     assert sorted(Event.objects.values_list("position", flat=True)) == list(range(1, 61))
     assert list(sealing.verify()) == []
