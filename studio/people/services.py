@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from studio.accounts import services as accounts
@@ -120,8 +121,8 @@ def _change_role(actor: Actor, user: User, tenant: Tenant, old: str, new: str) -
         join_tenant(user=user, tenant=tenant, role=Membership.Role(new))
     else:
         leave_tenant(user=user, tenant=tenant)
-    changes: dict[str, object] = {"role": [ROLE_NAMES.get(old, "none"), ROLE_NAMES.get(new, "none")]}
-    _record_user(actor, "roles", user, tenant.pk, changes)
+    roles = [ROLE_NAMES.get(old, "none"), ROLE_NAMES.get(new, "none")]
+    _record_user(actor, "roles", user, tenant.pk, {"tenant": tenant.name, "role": roles})
 
 
 @unit_of_work
@@ -178,4 +179,5 @@ def _record_user(
     actor: Actor, verb: str, user: User, tenant: UUID | None, changes: dict[str, object]
 ) -> None:
     role = leading_role(actor, Facts(tenant))
-    record(actor, verb, "user", user.pk, user.username, tenant=tenant, role=role, changes=changes)
+    about: dict[str, Any] = {"tenant": tenant, "role": role, "changes": changes, "owner": user.pk}
+    record(actor, verb, "user", user.pk, user.username, **about)

@@ -107,10 +107,10 @@ def test_an_org_admin_can_be_in_every_tenant(cast):
 
 def test_somebody_joins_another_tenant_and_rises_and_leaves(cast):
     roles(cast, "mila", {"research": "member"})
-    assert last_event().changes == {"role": ["none", "member"]}
+    assert last_event().changes == {"tenant": "research", "role": ["none", "member"]}
     roles(cast, "mila", {"research": "tenant_admin"})
     assert (last_event().changes, last_event().tenant_id) == (
-        {"role": ["member", "TenantAdmin"]},
+        {"tenant": "research", "role": ["member", "TenantAdmin"]},
         cast.tenants["research"].pk,
     )
     roles(cast, "mila", {"default": ""})
