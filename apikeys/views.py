@@ -189,7 +189,7 @@ def values_once(request: htmx.Request, tenant: UUID) -> HttpResponse:
     """The switch, with what it does spelled out before."""
     found = tenants.tenant_named(request.actor, str(tenant))
     require(request.actor, "tenant.manage", Facts(found.pk), thing="tenant")
-    back = reverse("dashboard")
+    back = reverse("tenants")
     if request.method != "POST":
         context = {"tenant": found, "kept": keys.kept_values(found), "back": back}
         return htmx.dialog(request, "apikeys/values-once.html", context)

@@ -38,7 +38,7 @@ class Administrator(Client):
         return self._call("PATCH", "users", user, body=changes)
 
     def change_user(self, user: str, verb: str) -> Json:
-        """`verb`: deactivate, reactivate."""
+        """`verb`: deactivate, reactivate, password."""
         return self._call("POST", "users", user, verb)
 
     # Nodes

@@ -127,6 +127,32 @@ def _say_later(request: HttpRequest, say: str) -> None:
         messages.success(request, say)
 
 
+# ----- names while somebody types --------------------------------------------------------------------------
+
+
+def asks_for_names(request: HttpRequest) -> bool:
+    return wants_part(request) and request.GET.get("part") == "names"
+
+
+def names(request: HttpRequest, found: Iterable[str]) -> HttpResponse:
+    """The inside of the field's list. A browser without htmx gets the window instead, with the first names in it."""
+    return page(request, "frame/names.html", {"names": found})
+
+
+def asking(address: str, known: str, *, include: str = "") -> dict[str, str]:
+    """Attributes of a text field that offers names in the list `known`; without JavaScript it takes a whole name."""
+    found = {
+        "list": known,
+        "autocomplete": "off",
+        "hx-get": f"{address}?part=names",
+        "hx-trigger": "focus, input changed delay:200ms",
+        "hx-target": f"#{known}",
+        "hx-swap": "innerHTML",
+        "hx-sync": "this:replace",  # not the form's: to send it may not wait for names
+    }
+    return found | ({"hx-include": include} if include else {})
+
+
 # ----- addresses ------------------------------------------------------------------------------------------
 
 

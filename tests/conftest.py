@@ -92,7 +92,7 @@ def _leave_to_postgres(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    """SQLite has no TRUNCATE: tables are emptied row by row, which the audit's guards would refuse."""
+    """Tables are emptied after a test that commits, which the audit's guards would refuse."""
     from django.db.backends.base.operations import BaseDatabaseOperations
 
     from tests.support.audits import unguarded
@@ -103,8 +103,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
         with unguarded():
             empty(self, statements)
 
-    if not on_postgres():
-        BaseDatabaseOperations.execute_sql_flush = emptied
+    BaseDatabaseOperations.execute_sql_flush = emptied
 
 
 # --- the broker -----------------------------------------------------------------------------------------

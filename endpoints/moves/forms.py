@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 
+from studio import htmx
 from studio.projects.models import Project
-from studio.tenants.models import Tenant, User
+from studio.tenants.models import Tenant
 
 
 class MoveForm(forms.Form):
@@ -39,12 +40,11 @@ class TransferForm(forms.Form):
     owner = forms.CharField(
         label="New owner",
         help_text="The name of an active user of its tenant.",
-        widget=forms.TextInput(
-            attrs={"class": "input", "autofocus": True, "autocomplete": "off", "list": "colleagues"}
-        ),
+        widget=forms.TextInput(attrs={"class": "input", "autofocus": True}),
     )
     use_required_attribute = False
 
-    def __init__(self, people: Iterable[User], typed: Any = None, **more: Any) -> None:
+    def __init__(self, known: Iterable[str], here: str, typed: Any = None, **more: Any) -> None:
         super().__init__(typed, **more)
-        self.people = people
+        self.fields["owner"].widget.attrs |= htmx.asking(here, "colleagues")
+        self.known = known

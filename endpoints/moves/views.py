@@ -1,7 +1,6 @@
 """The boxes that move endpoints and projects, and give them and models to another owner."""
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,8 @@ from studio.tenants import selectors as tenants
 from studio.tenants.rules import require
 
 METHODS = ["GET", "HEAD", "POST"]
-OFFERED = 200  # projects, tenants or people that a box lists
+OFFERED = 200  # projects or tenants that a box lists
+NAMES = 20  # of people, while somebody types
 
 
 @require_http_methods(METHODS)
@@ -88,8 +88,11 @@ def _transfer(
     service: Callable[..., Any],
     back: str,
 ) -> HttpResponse:
-    people = islice(colleagues(tenant), OFFERED) if tenant else ()
-    form = TransferForm(list(people), _typed(request))
+    asked = request.GET.get("owner", "") if htmx.asks_for_names(request) else ""
+    known = tenants.names_like(colleagues(tenant), "username", asked, NAMES) if tenant else []
+    if htmx.asks_for_names(request):
+        return htmx.names(request, known)
+    form = TransferForm(known, request.path, _typed(request))
 
     def transfer() -> str:
         given = {kind: found, "owner": form.cleaned_data["owner"]}

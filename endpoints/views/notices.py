@@ -1,8 +1,10 @@
 """The bell of the top bar: the latest notices in a menu, all of them on a page, and the mark that some are new."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -12,6 +14,7 @@ from endpoints import notices as news
 from endpoints.notices import Notice
 from endpoints.views.shown import Happening
 from studio import htmx
+from studio.audit.models import Event
 from studio.tenants import services as tenants
 
 FEW, MANY = 12, 100  # in the menu, on the page
@@ -44,7 +47,7 @@ def mark(request: htmx.Request) -> HttpResponse:
 
 @dataclass(frozen=True)
 class NoticeRow:
-    """A notice in words around the endpoint's name: `hello: 2 of 5 instances await RDUs`, `tina stopped hello`."""
+    """A notice in words around a name: `hello: 2 of 5 instances await RDUs`, `tina stopped hello`."""
 
     notice: Notice
     read_at: datetime
@@ -68,7 +71,13 @@ class NoticeRow:
     def before(self) -> str:
         """Somebody's deed stands before the name."""
         event = self.notice.event
-        return f"{event.actor_name} {Happening(event).deed}" if event else ""
+        return f"{event.actor_name} {_deed(event)}" if event else ""
+
+    @property
+    def name(self) -> str:
+        """Where a role was given to the reader it is the tenant's."""
+        event = self.notice.event
+        return event.changes.get("tenant", "") if event and event.verb == "roles" else self.notice.name
 
     @property
     def after(self) -> str:
@@ -82,6 +91,35 @@ class NoticeRow:
 
     @cached_property
     def window(self) -> str:
-        """Where to look; what was deleted has no window any more."""
-        gone = self.notice.event and self.notice.event.verb == "delete"
-        return "" if gone else htmx.address("endpoint", self.notice.endpoint)
+        """Where to look; what was deleted has no window any more, and what was taken from the reader none for them."""
+        event = self.notice.event
+        if event is None:
+            return htmx.address("endpoint", self.notice.thing)
+        if event.verb == "delete" or event.thing_type == "user" or not self.notice.is_seen:
+            return ""
+        return htmx.address(event.thing_type, event.thing_id)
+
+
+def _deed(event: Event) -> str:
+    """What was done, as the one hears it to whom it was done."""
+    if event.verb in news.ROLES:
+        whom, (old, new) = next(iter(event.changes.items()))
+        kind, _, name = whom.partition(" ")
+        reader = "you" if kind == "user" else f"everybody in {name}"
+        if new:
+            return f"made {reader} {new.capitalize()} of {event.thing_type}"
+        return f"took the role {old.capitalize()} from {reader} in {event.thing_type}"
+    if event.verb == "roles":
+        return _standing(event.changes)
+    if event.verb == "new password":
+        return "set a new password for"
+    if event.verb == "transfer":
+        return f"made you the owner of {event.thing_type}"
+    return Happening(event).deed
+
+
+def _standing(changes: Mapping[str, Any]) -> str:
+    if "OrgAdmin" in changes:
+        return "made you OrgAdmin" if changes["OrgAdmin"][1] else "took the role OrgAdmin from you"
+    _, role = changes["role"]
+    return "took you out of tenant" if role == "none" else f"made you {role} of tenant"

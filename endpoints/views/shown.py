@@ -204,6 +204,8 @@ class Happening:
         "create": "created",
         "edit": "edited",
         "share": "changed who may see or edit",
+        "roles": "changed the roles of",
+        "new password": "set a new password of",
         "stop": "stopped",
         "restart": "restarted",
         "delete": "deleted",
@@ -229,4 +231,9 @@ class Happening:
 
     @property
     def deed(self) -> str:
+        whom = next(iter(self.event.changes), "") if self.event.verb in ("give role", "take role") else ""
+        if whom:
+            return (
+                f"gave {whom} a role in" if self.event.verb == "give role" else f"took the role of {whom} in"
+            )
         return self.DEEDS.get(self.event.verb, self.event.verb)

@@ -127,6 +127,24 @@ def reactivate(user: UserOption, json_output: JsonOption = False) -> None:
     show(answer, json_output, f"User {one_line(answer.get('name', user))} can sign in again.")
 
 
+@app.command("reset-password", epilog="\b\nExample:\n  snapi user reset-password --user mila --yes")
+def reset_password(
+    user: UserOption,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Give a user a new password and print it, this once; they set their own at the next sign-in."""
+    if not yes:
+        confirm(
+            f"{one_line(user)} is signed out everywhere and the old password stops working. Reset it?",
+            f"Say --yes to reset the password of {one_line(user)}.",
+        )
+    with Administrator(config.load()) as client:
+        answer = client.change_user(user, "password")
+    name, value = one_line(answer.get("name", user)), one_line(answer.get("password"))
+    show(answer, json_output, f"The new password of {name} is {value}; they set their own with it.")
+
+
 def _role(word: str) -> str:
     if word.casefold() not in ROLES:
         raise WrongUsage(f"A role is one of {', '.join(ROLES.values())}, not {word!r}.")

@@ -55,7 +55,9 @@ class Event(models.Model):
     thing_name = models.CharField(max_length=120, editable=False)
     changes = models.JSONField(default=dict, editable=False)
     concerns = models.UUIDField(
-        null=True, editable=False, help_text="The thing's owner at that time, if somebody else did it"
+        null=True,
+        editable=False,
+        help_text="Who hears of it, if somebody else did it: the thing's owner, or the user or tenant it was done to",
     )
     open_until = models.DateTimeField(null=True, editable=False)
     mark = models.BinaryField(max_length=48, null=True)

@@ -39,9 +39,14 @@ def of_tenant(tenant: UUID | None) -> QuerySet[Event]:
     return Event.objects.filter(tenant_id=tenant)
 
 
-def concerning(person: UUID | None) -> QuerySet[Event]:
-    """What others, the platform itself included, did to things that were this person's then."""
-    return Event.objects.filter(concerns=person) if person else Event.objects.none()
+def concerning(actor: Actor) -> QuerySet[Event]:
+    """What others, the platform itself included, did to this person, or to things that were theirs then."""
+    return Event.objects.filter(concerns=actor.id) if actor.id else Event.objects.none()
+
+
+def concerning_tenants(actor: Actor) -> QuerySet[Event]:
+    """The same of the tenants that this person is in."""
+    return Event.objects.filter(concerns__in=list(actor.tenants)).exclude(actor_id=actor.id)
 
 
 # ----- for admins -----------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def record(
     owner: UUID | None = None,
     open_until: datetime | None = None,
 ) -> Event:
-    """`changes`: {field: [old, new]} or plain facts; never a key's value or a token. `owner`: who hears of it.
+    """`changes`: {field: [old, new]} or plain facts; never a key's value or a token. `owner`: who hears of it, be it
+    the owner, or the user or tenant that something was given to.
 
     `open_until`: until then it stands for what repeats it, too.
     """

@@ -59,6 +59,11 @@ class UserOut(Schema):
     time_last_sign_in: str | None
 
 
+class NewPassword(Schema):
+    name: str = Field(examples=["mila"])
+    password: str = Field(description="The value, shown this once.", examples=["Zk3vXbq0tC9wLr5s"])
+
+
 class Users(Schema):
     users: list[UserOut]
     next: str | None
@@ -108,6 +113,18 @@ def change_roles(request: ApiRequest, user: str, body: RoleChanges) -> dict[str,
         actor=request.auth, user=found, roles=roles, org_admin=body.org_admin, now=request.now
     )
     return _shown(request, found)
+
+
+@router.post(
+    "/users/{user}/password",
+    response=changes(NewPassword),
+    summary="Give a user a new password",
+)
+def reset_password(request: ApiRequest, user: str) -> dict[str, Any]:
+    """They are signed out everywhere and set their own with it at the next sign-in."""
+    found = selectors.user_named(request.auth, user)
+    value = services.reset_password(actor=request.auth, user=found, now=request.now)
+    return {"name": found.username, "password": value.reveal()}
 
 
 @router.post(

@@ -45,8 +45,31 @@ def check_deactivation(actor: Actor, user: UUID, person: Person) -> None:
     """Raises unless the actor may let the person in no more, or in again: it holds for every tenant."""
     if actor.id == user:
         raise Conflict("You cannot deactivate yourself; another administrator can.")
+    if not actor.is_org_admin:
+        _check_theirs_alone(actor, person)
+
+
+def check_password_reset(actor: Actor, user: UUID, person: Person, *, reaches_beyond: bool) -> None:
+    """Raises unless the actor may give the person a password, and so could act as them.
+
+    So nobody wins by it what they have not got. `reaches_beyond`: the person may do something in tenants that the
+    actor does not administer, by what they own or were given there.
+    """
+    if actor.id == user:
+        raise Conflict("Change your own password in Your account.")
     if actor.is_org_admin:
+        if person.is_operator and not actor.is_operator and actor.id is not None:
+            raise Forbidden(f"{person.name} is an operator; only an operator who is an OrgAdmin can do this.")
         return
+    _check_theirs_alone(actor, person)
+    if reaches_beyond:
+        raise Forbidden(
+            f"{person.name} has something in tenants that you do not administer; only an OrgAdmin can do this."
+        )
+
+
+def _check_theirs_alone(actor: Actor, person: Person) -> None:
+    """Of a TenantAdmin's people: no administrator, and in no other tenant."""
     if person.is_admin:
         raise Forbidden(f"{person.name} is an administrator; only an OrgAdmin can do this to them.")
     elsewhere = [tenant for tenant in person.roles if actor.tenants.get(tenant) != TENANT_ADMIN]

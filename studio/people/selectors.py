@@ -9,8 +9,10 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from endpoints.models import Endpoint
 from studio.errors import NotFound
+from studio.hub.models import Model
 from studio.people.rules import TENANT_ADMIN, Person
 from studio.projects.models import Project
+from studio.sharing.selectors import TABLES
 from studio.tenants.models import Membership, Tenant, User
 from studio.tenants.rules import Actor, Facts, may, require
 from studio.tenants.selectors import administers
@@ -107,6 +109,23 @@ def may_deactivate(actor: Actor, user: User) -> bool:
         return False
     roles = {each.role for each in getattr(user, "known", [])}
     return actor.is_org_admin or not (user.is_org_admin or user.is_staff or TENANT_ADMIN in roles)
+
+
+def may_reset_password(actor: Actor, user: User) -> bool:
+    """As the menu knows it; the service looks again, as above."""
+    is_theirs = actor.is_operator or not (actor.is_org_admin and user.is_staff)
+    return user.is_active and is_theirs and may_deactivate(actor, user)
+
+
+def reaches_beyond(user: User, tenants: Iterable[UUID]) -> bool:
+    """Whether they own something outside of these tenants, or were given something there."""
+    here = list(tenants)
+    for kind, at in ((Project, "tenant"), (Endpoint, "project__tenant"), (Model, "tenant")):
+        own = kind._default_manager.filter(owner=user).exclude(**{f"{at}__in": here})
+        given = TABLES[kind][0].objects.filter(user=user).exclude(**{f"content_object__{at}__in": here})
+        if own.exists() or given.exists():
+            return True
+    return False
 
 
 def colleagues(tenant: UUID) -> QuerySet[User]:

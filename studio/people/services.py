@@ -2,17 +2,29 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.views.decorators.debug import sensitive_variables
 
 from studio.accounts import services as accounts
 from studio.audit.services import record
 from studio.errors import Conflict
 from studio.people import selectors
-from studio.people.rules import ROLE_NAMES, Person, check_deactivation, check_roles
+from studio.people.rules import (
+    ROLE_NAMES,
+    TENANT_ADMIN,
+    Person,
+    check_deactivation,
+    check_password_reset,
+    check_roles,
+)
+from studio.seal import Secret
 from studio.tenants.models import Membership, PlatformKey, Tenant, User
 from studio.tenants.rules import Actor, Facts, clean_name, leading_role, require
 from studio.tenants.selectors import check_open
-from studio.tenants.services import join_tenant, leave_tenant
+from studio.tenants.services import join_tenant, leave_tenant, random_password
 from studio.unit import unit_of_work
 
 Roles = Mapping[UUID, str]  # tenant id → role, "" for none
@@ -120,8 +132,8 @@ def _change_role(actor: Actor, user: User, tenant: Tenant, old: str, new: str) -
         join_tenant(user=user, tenant=tenant, role=Membership.Role(new))
     else:
         leave_tenant(user=user, tenant=tenant)
-    changes: dict[str, object] = {"role": [ROLE_NAMES.get(old, "none"), ROLE_NAMES.get(new, "none")]}
-    _record_user(actor, "roles", user, tenant.pk, changes)
+    roles = [ROLE_NAMES.get(old, "none"), ROLE_NAMES.get(new, "none")]
+    _record_user(actor, "roles", user, tenant.pk, {"tenant": tenant.name, "role": roles})
 
 
 @unit_of_work
@@ -155,6 +167,39 @@ def reactivate_user(*, actor: Actor, user: User, now: datetime) -> User:
     return user
 
 
+@sensitive_variables("value")
+def reset_password(*, actor: Actor, user: User, now: datetime) -> Secret:
+    """A new password for somebody who lost theirs; shown this once, and they have to set their own with it.
+
+    Every session of theirs ends. Raises `Forbidden` for whom the actor could not act as, `Conflict` for oneself and
+    for somebody who is deactivated.
+    """
+    _check_password_reset(actor, user)
+    value = random_password()
+    _put_password(actor, user, make_password(value))
+    return Secret(value)
+
+
+def _check_password_reset(actor: Actor, user: User) -> None:
+    selectors.require_admin(actor)
+    administered = [tenant for tenant, role in actor.tenants.items() if role == TENANT_ADMIN]
+    beyond = not actor.is_org_admin and selectors.reaches_beyond(user, administered)
+    check_password_reset(actor, user.pk, selectors.person(user), reaches_beyond=beyond)
+    if not user.is_active:
+        raise Conflict(f"{user.username} is deactivated; reactivate them first.")
+
+
+@unit_of_work
+def _put_password(actor: Actor, user: User, hashed: str) -> None:
+    """The hash was computed outside, as it takes its time."""
+    user = User.objects.select_for_update().get(pk=user.pk)
+    _check_password_reset(actor, user)
+    user.password, user.password_is_initial = hashed, True
+    user.save(update_fields=["password", "password_is_initial"])
+    accounts.end_all(user=user)
+    _record_user(actor, "new password", user, user.default_tenant_id, {})
+
+
 def _to_manage_user(actor: Actor, user: User) -> User:
     selectors.require_admin(actor)
     user = User.objects.select_for_update().get(pk=user.pk)
@@ -178,4 +223,5 @@ def _record_user(
     actor: Actor, verb: str, user: User, tenant: UUID | None, changes: dict[str, object]
 ) -> None:
     role = leading_role(actor, Facts(tenant))
-    record(actor, verb, "user", user.pk, user.username, tenant=tenant, role=role, changes=changes)
+    about: dict[str, Any] = {"tenant": tenant, "role": role, "changes": changes, "owner": user.pk}
+    record(actor, verb, "user", user.pk, user.username, **about)

@@ -12,6 +12,7 @@ urlpatterns = [
     path("users/", views.users, name="users"),
     path("users/new/", views.new_user, name="user-new"),
     path("users/<str:user>/edit/", views.edit_user, name="user-edit"),
+    path("users/<str:user>/password/", views.reset_password, name="user-password"),
     path("users/<str:user>/deactivate/", views.deactivate_user, name="user-deactivate"),
     path("users/<str:user>/reactivate/", views.reactivate_user, name="user-reactivate"),
 ]

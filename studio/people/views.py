@@ -173,6 +173,7 @@ class UserRow:
         admin = user.is_org_admin or user.is_staff
         self.can_edit = actor.is_org_admin or not admin
         self.can_deactivate = selectors.may_deactivate(actor, user)
+        self.can_reset_password = selectors.may_reset_password(actor, user)
 
 
 @require_safe
@@ -239,6 +240,21 @@ def edit_user(request: htmx.Request, user: str) -> HttpResponse:
 
 
 @require_http_methods(METHODS)
+@sensitive_variables("value")
+def reset_password(request: htmx.Request, user: str) -> HttpResponse:
+    """Asked first; the value is in the answer to that and nowhere else."""
+    found = selectors.user_named(request.actor, user)
+
+    def reset(form: Form) -> HttpResponse:
+        value = services.reset_password(actor=request.actor, user=found, now=request.now)
+        context = {"person": found, "value": value.reveal(), "back": reverse("users")}
+        return htmx.dialog(request, "people/user-password-value.html", context)
+
+    form = Form(request.POST if request.method == "POST" else None)
+    return _user_box(request, "people/user-password.html", form, reset, person=found)
+
+
+@require_http_methods(METHODS)
 def deactivate_user(request: htmx.Request, user: str) -> HttpResponse:
     found = selectors.user_named(request.actor, user)
 
@@ -265,7 +281,11 @@ def reactivate_user(request: htmx.Request, user: str) -> HttpResponse:
 
 
 def _user_box(
-    request: htmx.Request, template: str, form: Form, deed: Callable[[Form], str], **context: Any
+    request: htmx.Request,
+    template: str,
+    form: Form,
+    deed: Callable[[Form], str | HttpResponse],
+    **context: Any,
 ) -> HttpResponse:
     back, events = reverse("users"), ["users-changed"]
     return htmx.box(request, template, form, partial(deed, form), back=back, events=events, **context)

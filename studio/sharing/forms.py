@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from studio import htmx
 from studio.projects.models import GENERAL_ACCESS
 from studio.sharing.rules import ROLES, TENANT, USER, Grant, Shares, Wish
 from studio.sharing.services import ALL_TENANTS
@@ -45,7 +46,12 @@ class ShareForm(forms.Form):
     use_required_attribute = False  # the service's sentence stands at the field instead
 
     def __init__(
-        self, shares: Shares, known: list[str], all_tenants: bool, typed: Mapping[str, Any] | None = None
+        self,
+        shares: Shares,
+        known: list[str],
+        here: str,
+        all_tenants: bool,
+        typed: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(typed, initial={"general_access": shares.general_access})
         offered = [
@@ -57,7 +63,7 @@ class ShareForm(forms.Form):
         access.choices = offered
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
-        self.fields["name"].widget.attrs |= {"list": "known", "autocomplete": "off"}
+        self.fields["name"].widget.attrs |= htmx.asking(here, "known", include="[name='kind']")
         self.known = known
 
     @property

@@ -23,6 +23,16 @@ def known_tenants(actor: Actor) -> QuerySet[Tenant]:
     return tenants.visible(actor).order_by("name")
 
 
+def offered(actor: Actor, kind: str, typed: str, most: int) -> list[str]:
+    """Names of `kind`, or of both where it is neither, that somebody may mean who has typed so much."""
+    names = []
+    if kind != USER:
+        names += tenants.names_like(known_tenants(actor), "name", typed, most)
+    if kind != TENANT:
+        names += tenants.names_like(known_users(actor), "username", typed, most)
+    return names
+
+
 def found(actor: Actor, wish: Wish, present: tuple[Grant, ...]) -> Grant:
     """Whom a wish means. Who has been given the thing already may be named by whoever shares it.
 

@@ -68,14 +68,30 @@ def check_once(grants: Iterable[Grant]) -> tuple[Grant, ...]:
 
 def changes(before: Shares, after: Shares) -> dict[str, object]:
     """For the audit: {what: [old, new]} of what differs; a role that is not there is ""."""
-    old = {(grant.kind, grant.id): grant for grant in before.grants}
-    new = {(grant.kind, grant.id): grant for grant in after.grants}
     found: dict[str, object] = {}
     if before.general_access != after.general_access:
         found["general_access"] = [before.general_access, after.general_access]
+    for given in roles_given(before, after):
+        found[given.whom] = given.roles
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What became of somebody's role: [old, new], "" for none. `whom`: `user mila`."""
+
+    id: UUID
+    whom: str
+    roles: list[str]
+
+
+def roles_given(before: Shares, after: Shares) -> list[Given]:
+    old = {(grant.kind, grant.id): grant for grant in before.grants}
+    new = {(grant.kind, grant.id): grant for grant in after.grants}
+    found = []
     for key in sorted({*old, *new}, key=str):
+        grant = new.get(key) or old[key]
         roles = [grants[key].role if key in grants else "" for grants in (old, new)]
         if roles[0] != roles[1]:
-            grant = new.get(key) or old[key]
-            found[f"{grant.kind} {grant.name}"] = roles
+            found.append(Given(grant.id, f"{grant.kind} {grant.name}", roles))
     return found

@@ -90,7 +90,10 @@ def share(
         return before
     type(thing)._default_manager.filter(pk=thing.pk).update(general_access=access)
     _put_down(thing, before.grants, grants)
-    _record(actor, "share", thing, kind, changes)
+    _record(actor, "share", thing, kind, changes, thing.owner_id)
+    for given in rules.roles_given(before, after):
+        verb = "give role" if given.roles[1] else "take role"
+        _record(actor, verb, thing, kind, {given.whom: given.roles}, given.id)
     return selectors.shares_of(type(thing)._default_manager.get(pk=thing.pk))
 
 
@@ -119,7 +122,7 @@ def _close(actor: Actor, kind: type[Shareable]) -> int:
     found: list[Any] = list(rows.order_by("pk").select_for_update(of=("self",)))
     for thing in found:
         changes: dict[str, object] = {"general_access": [ALL_TENANTS, "tenant_viewer"]}
-        _record(actor, "share", thing, KINDS[kind], changes)
+        _record(actor, "share", thing, KINDS[kind], changes, thing.owner_id)
     kind._default_manager.filter(pk__in=[thing.pk for thing in found]).update(general_access="tenant_viewer")
     return len(found)
 
@@ -192,7 +195,10 @@ def _permissions(kind: type[Shareable]) -> dict[str, Permission]:
     }
 
 
-def _record(actor: Actor, verb: str, thing: Any, kind: Kind, changes: dict[str, object]) -> None:
+def _record(
+    actor: Actor, verb: str, thing: Any, kind: Kind, changes: dict[str, object], whom: UUID | None
+) -> None:
     facts = kind.facts(actor, thing)
     role = leading_role(actor, facts)
-    record(actor, verb, kind.word, thing.pk, thing.name, tenant=facts.tenant, role=role, changes=changes)
+    about: dict[str, Any] = {"tenant": facts.tenant, "role": role, "changes": changes, "owner": whom}
+    record(actor, verb, kind.word, thing.pk, thing.name, **about)

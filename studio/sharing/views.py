@@ -20,7 +20,7 @@ from studio.sharing.rules import Grant, Shares, Wish
 from studio.sharing.selectors import Shareable, all_tenants_allowed
 from studio.tenants.rules import Actor
 
-OFFERED = 100  # names that the field offers while somebody types
+OFFERED = 20  # names of each kind that the field offers while somebody types
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,24 @@ def _place(thing: Shareable, word: str, event: str) -> Place:
 def _share(request: htmx.Request, place: Place) -> HttpResponse:
     shares = services.shares(actor=request.actor, thing=place.thing)
     if request.method != "POST":
+        if htmx.asks_for_names(request):
+            return _names(request)
         lines = [Line(grant, grant.role) for grant in shares.grants]
-        return _window(request, place, shares, _form(request.actor, shares), lines)
-    form = _form(request.actor, shares, request.POST)
+        return _window(request, place, shares, _form(request.actor, place, shares), lines)
+    form = _form(request.actor, place, shares, request.POST)
     lines = _lines(request, place, form)
     if "add" in request.POST:
-        return _window(request, place, shares, _with_room(request, form, shares), lines)
+        return _window(request, place, shares, _with_room(request, place, form, shares), lines)
     if form.errors or not _save(request, place, shares, form, lines):
         return _window(request, place, shares, form, lines)
     say = f"Share settings of {place.thing.name} were saved."
     return htmx.done(request, to=place.window, say=say, events=[place.event])
+
+
+def _names(request: htmx.Request) -> HttpResponse:
+    """Who may be meant by what is typed so far."""
+    kind, typed = request.GET.get("kind", ""), request.GET.get("name", "")
+    return htmx.names(request, grantees.offered(request.actor, kind, typed, OFFERED))
 
 
 def _lines(request: htmx.Request, place: Place, form: ShareForm) -> list[Line]:
@@ -118,13 +126,13 @@ def _meant(actor: Actor, place: Place, form: ShareForm, wishes: list[Wish]) -> t
         return tuple(grant for wish in wishes for grant in _meant(actor, place, form, [wish]))
 
 
-def _with_room(request: htmx.Request, form: ShareForm, shares: Shares) -> ShareForm:
+def _with_room(request: htmx.Request, place: Place, form: ShareForm, shares: Shares) -> ShareForm:
     """After *Add*: the name is in the list now, and its field is empty for the next one."""
     if form.errors:
         return form
     typed = request.POST.copy()
     typed["name"] = ""
-    fresh = _form(request.actor, shares, typed)
+    fresh = _form(request.actor, place, shares, typed)
     fresh.fields["name"].widget.attrs["autofocus"] = True
     return fresh
 
@@ -166,10 +174,9 @@ def _blame(form: ShareForm, refusal: Refusal) -> None:
         htmx.blame(form, refusal)
 
 
-def _form(actor: Actor, shares: Shares, typed: Any = None) -> ShareForm:
-    tenants = grantees.known_tenants(actor).values_list("name", flat=True)[:OFFERED]
-    users = grantees.known_users(actor).values_list("username", flat=True)[:OFFERED]
-    return ShareForm(shares, [*tenants, *users], all_tenants_allowed(), typed)
+def _form(actor: Actor, place: Place, shares: Shares, typed: Any = None) -> ShareForm:
+    known = grantees.offered(actor, "", "", OFFERED)
+    return ShareForm(shares, known, place.here, all_tenants_allowed(), typed)
 
 
 def _window(

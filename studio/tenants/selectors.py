@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from studio.errors import Conflict, NotFound
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
@@ -89,6 +90,17 @@ def active_tenant(actor: Actor) -> Tenant:
     if tenant is None:
         raise NotFound("You belong to no tenant yet; ask an OrgAdmin to add you to one.")
     return tenant
+
+
+def names_like(rows: QuerySet[Any], field: str, typed: str, most: int) -> list[str]:
+    """Of these rows those names that somebody may mean who has typed so much: what begins with it comes first."""
+    typed = typed.strip().replace("\0", "")
+    if typed:
+        begins = When(**{f"{field}__istartswith": typed}, then=Value(0))
+        rows = rows.filter(**{f"{field}__icontains": typed}).order_by(Case(begins, default=Value(1)), field)
+    else:
+        rows = rows.order_by(field)
+    return list(rows.values_list(field, flat=True)[:most])
 
 
 def organization_name() -> str:

@@ -64,6 +64,22 @@ def test_the_database_refuses_it_of_whoever_passes_the_orm_by(statement: str, se
     assert Event.objects.get().changes == {"name": ["a", "b"]}
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "TRUNCATE audit_event",
+        "TRUNCATE audit_event, audit_chain",
+        "TRUNCATE audit_event RESTART IDENTITY CASCADE",
+    ],
+)
+def test_the_table_is_not_emptied_at_one_stroke(statement: str) -> None:
+    written()
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as db:
+        db.execute(statement)
+    assert Event.objects.exists()
+
+
 @pytest.mark.parametrize("again", ["position = 2", "position = NULL, seal = NULL", "seal = mark"])
 def test_a_row_is_sealed_once(again: str) -> None:
     row = written()

@@ -12,6 +12,8 @@ from studio.audit.models import Event
 from studio.errors import Conflict, Forbidden, NotFound, NotSignedIn
 from studio.people import services
 from studio.projects.services import create_project
+from studio.sharing.rules import Wish
+from studio.sharing.services import share
 from studio.tenants.models import Membership, PlatformKey, User
 from studio.tenants.rules import STUDIO
 from studio.tenants.selectors import actor_of, tenant_named, visible
@@ -107,10 +109,10 @@ def test_an_org_admin_can_be_in_every_tenant(cast):
 
 def test_somebody_joins_another_tenant_and_rises_and_leaves(cast):
     roles(cast, "mila", {"research": "member"})
-    assert last_event().changes == {"role": ["none", "member"]}
+    assert last_event().changes == {"tenant": "research", "role": ["none", "member"]}
     roles(cast, "mila", {"research": "tenant_admin"})
     assert (last_event().changes, last_event().tenant_id) == (
-        {"role": ["member", "TenantAdmin"]},
+        {"tenant": "research", "role": ["member", "TenantAdmin"]},
         cast.tenants["research"].pk,
     )
     roles(cast, "mila", {"default": ""})
@@ -189,3 +191,66 @@ def test_a_tenant_admin_deactivates_no_administrator_and_not_themselves(cast, na
     with pytest.raises((Forbidden, Conflict)):
         services.deactivate_user(actor=cast.tina, user=cast.users[name], now=NOW)
     assert User.objects.get(username=name).is_active
+
+
+# --- a new password -------------------------------------------------------------------------------------------
+
+
+def reset(cast, name: str, by: str = "tina") -> str:
+    return services.reset_password(actor=getattr(cast, by), user=cast.users[name], now=NOW).reveal()
+
+
+def test_a_new_password_is_the_only_one_that_counts_and_is_to_be_changed(cast):
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    session = store()
+    session[SESSION_KEY] = str(cast.users["mila"].pk)
+    session.save()
+    value = reset(cast, "mila")
+    mila = User.objects.get(username="mila")
+    assert (mila.check_password(value), mila.password_is_initial) == (True, True)
+    assert not store().exists(session.session_key), "signed out everywhere"
+    event = last_event()
+    assert (event.verb, event.actor_name, event.role, event.concerns) == (
+        "new password", "tina", "TenantAdmin", mila.pk,
+    )  # fmt: skip
+    assert value not in str([vars(each) for each in Event.objects.all()])
+    assert not mila.check_password(reset(cast, "mila", by="olga")), "each is another one"
+
+
+@pytest.mark.parametrize("name", ["olga", "otto", "tina", "oskar"])
+def test_a_tenant_admin_resets_no_administrator_nor_whom_they_do_not_manage(cast, name):
+    before = User.objects.get(username=name).password
+    with pytest.raises((Forbidden, Conflict)):
+        reset(cast, name)
+    assert User.objects.get(username=name).password == before
+
+
+def test_a_tenant_admin_resets_nobody_who_is_in_another_tenant(cast):
+    roles(cast, "mila", {"research": "member"})
+    with pytest.raises(Forbidden, match="tenants that you do not administer"):
+        reset(cast, "mila")
+    reset(cast, "mila", by="olga")
+
+
+@pytest.mark.parametrize("way", ["given an endpoint", "given a project", "owns a project"])
+def test_a_tenant_admin_resets_nobody_who_has_something_elsewhere(cast, way):
+    project = cast.project_of("oskar")
+    if way == "owns a project":
+        type(project).objects.filter(pk=project.pk).update(owner=cast.users["mila"])
+    else:
+        thing = cast.endpoint(by="oskar", project=project) if way == "given an endpoint" else project
+        share(actor=cast.olga, thing=thing, shared_with=[Wish("user", "mila", "viewer")])
+    with pytest.raises(Forbidden, match="has something in tenants that you do not administer"):
+        reset(cast, "mila")
+    reset(cast, "mila", by="olga")
+
+
+def test_an_operators_password_is_not_an_org_admins_way_to_their_desk(cast):
+    with pytest.raises(Forbidden, match="only an operator who is an OrgAdmin"):
+        reset(cast, "otto", by="olga")
+
+
+def test_somebody_who_is_deactivated_gets_none(cast):
+    services.deactivate_user(actor=cast.tina, user=cast.users["mila"], now=NOW)
+    with pytest.raises(Conflict, match="reactivate them first"):
+        services.reset_password(actor=cast.tina, user=User.objects.get(username="mila"), now=NOW)

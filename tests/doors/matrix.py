@@ -74,6 +74,7 @@ PAGES: dict[str, Line] = {
     "users": Line("active", "user.manage"),
     "user-new": Line("active", "user.manage", NEW_USER),
     "user-edit": Line("person", "user.manage", {}),  # no role is ticked: out of the tenant
+    "user-password": Line("person", "user.manage", {}, answer=200),
     "user-deactivate": Line("person", "user.manage", {}),
     "user-reactivate": Line("person", "user.manage", {}, look=False),
     "tenants": Line("active", "user.manage"),
@@ -151,6 +152,7 @@ OPERATIONS: dict[str, Line] = {
     "POST /users": Line("active", "user.manage", {"name": "nina", "password": "correct-horse-battery"}),
     "GET /users/{user}": Line("person", "user.manage"),
     "PATCH /users/{user}": Line("person", "user.manage", {"roles": [{"tenant": "{tenant}", "role": "none"}]}),
+    "POST /users/{user}/password": Line("person", "user.manage"),
     "POST /users/{user}/deactivate": Line("person", "user.manage"),
     "POST /users/{user}/reactivate": Line("person", "user.manage"),
     "GET /sessions": Line("platform"),
@@ -236,6 +238,7 @@ COMMANDS: dict[str, Command] = {
     "user create": Command("active", "user.manage", "--user nina"),
     "user info": Command("person", "user.manage", "--user {user}"),
     "user role": Command("person", "user.manage", "--user {user} --tenant {tenant} --role none"),
+    "user reset-password": Command("person", "user.manage", "--user {user} --yes"),
     "user deactivate": Command("person", "user.manage", "--user {user} --yes"),
     "user reactivate": Command("person", "user.manage", "--user {user}"),
     "session list": Command("platform"),

@@ -89,6 +89,7 @@ VERBS = {
     "create_user": Doors("user-new", "POST /users", "user create"),
     "change_roles": Doors("user-edit", "PATCH /users/{user}", "user role"),
     "deactivate_user": Doors("user-deactivate", "POST /users/{user}/deactivate", "user deactivate"),
+    "reset_password": Doors("user-password", "POST /users/{user}/password", "user reset-password"),
     "reactivate_user": Doors("user-reactivate", "POST /users/{user}/reactivate", "user reactivate"),
 }
 ALSO = {  # one of the above, of something else

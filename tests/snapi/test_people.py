@@ -106,6 +106,7 @@ def test_roles_are_given_and_taken(studio: FakeStudio, run: Run) -> None:
     ("command", "path"),
     [
         ("tenant archive --tenant research", "/api/tenants/research/archive"),
+        ("user reset-password --user mila", "/api/users/mila/password"),
         ("user deactivate --user mila", "/api/users/mila/deactivate"),
     ],
 )
@@ -114,6 +115,12 @@ def test_a_loss_is_asked_for(studio: FakeStudio, run: Run, command: str, path: s
     assert (run(*command.split()).code, studio.asked) == (2, [])
     assert run(*command.split(), "--yes").code == 0
     assert studio.asked[0].path == path
+
+
+def test_a_new_password_is_printed_this_once(studio: FakeStudio, run: Run) -> None:
+    studio.answer("POST", "/api/users/mila/password", {"name": "mila", "password": "Zk3vXbq0tC9wLr5s"})
+    said = run("user", "reset-password", "-u", "mila", "--yes").out
+    assert said == "The new password of mila is Zk3vXbq0tC9wLr5s; they set their own with it.\n"
 
 
 def test_a_deactivated_user_is_let_in_again(studio: FakeStudio, run: Run) -> None:

@@ -1,12 +1,13 @@
 """Who may give and take which role, and let whom in: every change of one role by every kind of administrator."""
 
+from functools import partial
 from itertools import product
 from uuid import uuid4
 
 import pytest
 
 from studio.errors import Conflict, Forbidden
-from studio.people.rules import Person, check_deactivation, check_roles
+from studio.people.rules import Person, check_deactivation, check_password_reset, check_roles
 from studio.tenants.rules import STUDIO, Actor
 
 DEFAULT, RESEARCH = uuid4(), uuid4()
@@ -72,6 +73,36 @@ def test_a_tenant_admin_deactivates_whom_they_alone_manage(somebody, by_tina):
     user = uuid4()
     assert allowed(check_deactivation, OLGA, user, somebody)
     assert allowed(check_deactivation, TINA, user, somebody) is by_tina
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+@pytest.mark.parametrize(
+    ("somebody", "by_tina"),
+    [
+        (person(), True),
+        (person(RESEARCH), False),
+        (Person("m", {DEFAULT: "member", RESEARCH: "member"}), False),
+        (person(role="tenant_admin"), False),
+        (person(is_org_admin=True), False),
+        (person(is_operator=True), False),
+    ],
+)
+def test_nobody_gets_by_a_new_password_what_they_may_not_do_themselves(somebody, by_tina, beyond):
+    user, both = uuid4(), Actor(uuid4(), "otto", is_org_admin=True, is_operator=True)
+
+    def may(actor):
+        return allowed(partial(check_password_reset, reaches_beyond=beyond), actor, user, somebody)
+
+    assert may(both)
+    assert may(STUDIO)
+    assert may(OLGA) is not somebody.is_operator
+    assert may(TINA) is (by_tina and not beyond)
+    assert not may(MILA)
+
+
+def test_the_own_password_is_changed_elsewhere():
+    with pytest.raises(Conflict, match="Your account"):
+        check_password_reset(OLGA, OLGA.id, person(), reaches_beyond=False)
 
 
 def test_nobody_deactivates_themselves():

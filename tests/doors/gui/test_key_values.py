@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.urls import reverse
 
 from apikeys.models import ApiKey
 from apikeys.services import add_key
@@ -131,6 +132,15 @@ def test_a_new_endpoints_first_key_is_shown_when_it_is_created(owen, world, once
     assert value, answer.text
     assert "endpoints-changed" in answer.events
     assert ApiKey.objects.get(endpoint__name="fresh").prefix == value[1][:8]
+
+
+def test_without_javascript_each_way_leads_back_to_where_it_was_opened(person, owen, world, endpoint):
+    olga, tenant = person("olga"), world.tenants["default"]
+    assert f'href="{reverse("tenants")}" data-close' in olga.get("tenant-values", tenant).html
+    assert olga.post("tenant-values", tenant, once="yes").location == reverse("tenants")
+    answer = owen.post("key-new", endpoint, **typed(owen.get("key-new", endpoint), description="shop"))
+    assert VALUE.search(answer.html)
+    assert f'href="{reverse("endpoint", args=[endpoint.pk])}" data-close' in answer.html
 
 
 def test_only_an_org_admin_sees_the_switch(person, world):

@@ -5,6 +5,7 @@ import pytest
 from studio.hub.models import MLApp, Model
 from studio.projects.models import Project
 from studio.projects.services import create_project
+from studio.tenants.models import Membership, User
 from tests.browser.world import NOW
 
 
@@ -59,6 +60,17 @@ def test_ownership_is_transferred(owen, person, world, hello, kind):
     assert answer.status == 302
     thing.refresh_from_db()
     assert thing.owner.username == "mila"
+
+
+def test_a_new_owner_is_found_as_the_name_is_typed(owen, person, world, hello):
+    crowd = User.objects.bulk_create([User(username=f"a-{number:02}") for number in range(30)])
+    home = world.tenants["default"]
+    Membership.objects.bulk_create([Membership(user=each, tenant=home) for each in crowd])
+    assert 'value="mila"' not in owen.get("endpoint-transfer", hello).html
+    address = f"/endpoints/{hello.pk}/transfer/?part=names&owner="
+    assert owen.get(f"{address}il", part=True).html.strip() == '<option value="mila"></option>'
+    assert owen.get(f"{address}oskar", part=True).html.strip() == ""
+    assert person("mila").get(f"{address}il", part=True).status == 404
 
 
 def test_the_entries_are_offered_to_whom_they_are_for(person, owen, world, hello):

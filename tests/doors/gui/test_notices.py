@@ -3,12 +3,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 
 from endpoints import notices, services
 from endpoints.models import Endpoint
+from endpoints.moves.services import transfer_project
 from endpoints.specs import Edit
 from scheduler.models import Instance
 from studio.audit.models import Event
+from studio.hub.models import MLApp, Model
+from studio.people.services import change_roles
+from studio.sharing.rules import Wish
+from studio.sharing.services import share
 from studio.tenants.models import User
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -139,7 +145,7 @@ def test_the_list_and_the_mark_cost_the_same_however_much_there_is(world, django
         services.update_endpoint(
             actor=world.actor("tina"), endpoint=found, edit=Edit(description="x"), now=LATER
         )
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(notices.latest(owen, 100)) == 9
     with django_assert_num_queries(1):
         assert notices.any_since(owen, LATER - timedelta(days=400))
@@ -160,6 +166,86 @@ def test_what_was_done_before_it_was_theirs_is_not_told_to_its_new_owner(world, 
     Endpoint.objects.filter(pk=endpoint.pk).update(owner=world.actor("mila").id)
     assert notices.latest(world.actor("mila"), 100) == []
     assert notices.latest(world.actor("owen"), 100) == [], "it is not theirs any more"
+
+
+# ----- what is given and taken ----------------------------------------------------------------------------
+
+
+def give(world, thing, wishes, by="owen"):
+    share(actor=world.actor(by), thing=thing, shared_with=[Wish(*wish) for wish in wishes])
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "project", "model"])
+def test_whoever_is_given_something_hears_so_with_a_link_and_without_one_when_it_is_taken_back(
+    world, person, endpoint, kind
+):
+    mine = Model.objects.create(
+        name="Mine", app=MLApp.objects.first(), tenant=world.tenants["default"], owner=world.user("owen")
+    )
+    thing = {"endpoint": endpoint, "project": world.project, "model": mine}[kind]
+    mila = person("mila")
+    give(world, thing, [("user", "mila", "viewer")])
+    assert mila.get("notices-mark", part=True).text == ", some are new"
+    page = mila.get("notices")
+    assert f"owen made you Viewer of {kind} {thing.name}" in page.text
+    assert f'href="{reverse(kind, args=[thing.pk])}"' in page.html
+    give(world, thing, [("user", "mila", "editor")])
+    assert f"owen made you Editor of {kind} {thing.name}" in mila.get("notices").text
+    give(world, thing, [])
+    type(thing).objects.filter(pk=thing.pk).update(name="secret")
+    page = mila.get("notices")
+    assert f"owen took the role Editor from you in {kind} {thing.name}" in page.text
+    assert "secret" not in page.text, "what it is called now is not theirs to know"
+    assert reverse(kind, args=[thing.pk]) not in page.html
+
+
+def test_what_a_tenant_is_given_everybody_in_it_hears_but_who_gave_it(world, person, owen, endpoint):
+    give(world, endpoint, [("tenant", "default", "viewer")], by="tina")
+    assert "tina made everybody in default Viewer of endpoint hello" in person("mila").get("notices").text
+    assert "Nothing to tell" in person("tina").get("notices").text
+    assert person("tina").get("notices-mark", part=True).text == ""
+    assert "Nothing to tell" in person("oskar").get("notices").text
+    assert "tina changed who may see or edit hello" in owen.get("notices").text, "its owner hears it too"
+
+
+def test_a_role_in_a_tenant_is_told_to_whom_it_is_given_or_taken_from(world, person):
+    olga, mila, research = world.actor("olga"), world.user("mila"), world.tenants["research"]
+    for role in ("member", "tenant_admin", ""):
+        change_roles(actor=olga, user=mila, roles={research.pk: role}, now=LATER)
+    for org_admin in (True, False):
+        change_roles(actor=olga, user=mila, roles={}, org_admin=org_admin, now=LATER)
+    text = person("mila").get("notices").text
+    for told in (
+        "olga made you member of tenant research",
+        "olga made you TenantAdmin of tenant research",
+        "olga took you out of tenant research",
+        "olga made you OrgAdmin",
+        "olga took the role OrgAdmin from you",
+    ):
+        assert told in text
+    assert "Nothing to tell" in person("owen").get("notices").text
+
+
+def test_a_new_owner_hears_of_what_is_theirs_now(world, person):
+    transfer_project(actor=world.actor("tina"), project=world.project, owner="mila", now=LATER)
+    page = person("mila").get("notices")
+    assert "tina made you the owner of project demo" in page.text
+    assert reverse("project", args=[world.project.pk]) in page.html
+
+
+def test_the_mark_agrees_and_costs_no_more_where_things_are_given(
+    world, endpoint, django_assert_max_num_queries
+):
+    give(world, endpoint, [("user", "mila", "viewer")])
+    give(world, world.project, [("tenant", "default", "viewer"), ("user", "mila", "editor")])
+    give(world, endpoint, [])
+    mila = world.actor("mila")
+    with django_assert_max_num_queries(8):
+        ats = [notice.at for notice in notices.latest(mila, 100)]
+    assert len(ats) == 4
+    for since in [*ats, LATER - timedelta(days=400), LATER + timedelta(days=400)]:
+        with django_assert_max_num_queries(2):
+            assert notices.any_since(mila, since) is any(at > since for at in ats)
 
 
 def test_an_address_of_a_part_leads_to_the_page(owen):

@@ -53,7 +53,7 @@ def test_nobody_but_an_org_admin_does_anything_to_tenants(person, world, name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_nobody_but_an_admin_does_anything_to_users(person, world, name):
     mila = world.user("mila")
-    for door in ("user-edit", "user-deactivate", "user-reactivate"):
+    for door in ("user-edit", "user-password", "user-deactivate", "user-reactivate"):
         assert person(name).post(door, mila).status == 403
     assert person(name).post("user-new", username="x", password="correct-horse-battery").status == 403
 
@@ -64,7 +64,7 @@ def test_a_tenant_admin_finds_the_people_of_the_own_tenants_alone(tina, world):
         "olga", "tina", "owen", "mila", "otto",
     }  # fmt: skip
     assert "research" not in text
-    for door in ("user-edit", "user-deactivate", "user-reactivate"):
+    for door in ("user-edit", "user-password", "user-deactivate", "user-reactivate"):
         assert tina.post(door, world.user("oskar")).status == 404
 
 
@@ -229,7 +229,35 @@ def test_a_user_is_deactivated_and_let_in_again(olga, owen, world):
     assert owen.get("dashboard").status == 302, "the old session is over for good"
 
 
+@pytest.mark.parametrize("part", [True, False])
+def test_a_password_is_reset_and_has_to_be_changed_at_once(tina, person, world, part):
+    mila = person("mila")
+    box = tina.get("user-password", world.user("mila"), part=part)
+    assert "has to set their own at the next sign-in" in box.text
+    answer = tina.post("user-password", world.user("mila"), part=part)
+    value = re.search(r'id="new-password-value">([^<]+)<', answer.html)[1]
+    assert "shown this once" in answer.text
+    assert value not in tina.get("users").html
+    assert mila.get("dashboard").location.startswith("/sign-in/"), "their sessions are over"
+    fresh = person()
+    assert fresh.post("sign-in", username="mila", password=value).status == 302
+    assert fresh.get("dashboard").location == reverse("password")
+    new = {"old": value, "new": "correct-horse-battery", "again": "correct-horse-battery"}
+    fresh.post("password", **new)
+    assert "tina set a new password for mila" in fresh.get("notices").text
+
+
+def test_a_refused_reset_says_why(tina, olga, world):
+    world.user("mila").memberships.create(tenant=world.tenants["research"])
+    page = tina.post("user-password", world.user("mila"), part=True)
+    assert page.status == 403
+    assert "do not administer" in page.events["notice"]["text"]
+    assert olga.post("user-password", world.user("otto"), part=True).status == 403
+
+
 def test_what_is_not_possible_is_not_offered(olga, tina):
+    assert olga.get("users").text.count("Reset password") == 4, "not of herself, nor of an operator"
+    assert tina.get("users").text.count("Reset password") == 2, "owen and mila"
     assert olga.get("users").text.count("Deactivate") == 5, "nobody deactivates themselves"
     assert tina.get("users").text.count("Deactivate") == 2, "owen and mila"
 

@@ -1,6 +1,8 @@
 """The Share settings window, and what those see with whom something is shared."""
 
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -8,7 +10,7 @@ from endpoints.models import Endpoint
 from studio.hub.models import Model
 from studio.sharing import selectors, services
 from studio.sharing.rules import Wish
-from studio.tenants.models import Membership
+from studio.tenants.models import Membership, User
 from tests.browser.world import NOW, World
 from tests.doors.gui.conftest import Person
 
@@ -78,6 +80,33 @@ def test_whom_owen_knows_is_offered(owen: Person, person: Any, hello: Endpoint) 
     assert 'value="mila"' in owen.get("endpoint-share", hello).html
     assert 'value="oskar"' not in owen.get("endpoint-share", hello).html
     assert 'value="oskar"' in person("olga").get("endpoint-share", hello).html
+
+
+def test_names_are_found_as_they_are_typed_however_many_there_are(
+    world: World, owen: Person, person: Any, hello: Endpoint
+) -> None:
+    home = world.tenants["default"]
+    crowd = User.objects.bulk_create([User(username=f"a-mil-{number:02}") for number in range(30)])
+    Membership.objects.bulk_create([Membership(user=each, tenant=home) for each in crowd])
+
+    def offered(somebody: Person, kind: str, name: str) -> list[str]:
+        query = urlencode({"part": "names", "kind": kind, "name": name})
+        seen = somebody.get(f"/endpoints/{hello.pk}/share/?{query}", part=True)
+        assert seen.status == 200
+        return re.findall('value="([^"]+)"', seen.html)
+
+    assert 'value="mila"' not in owen.get("endpoint-share", hello).html, "only the first, before one types"
+    found = offered(owen, "user", "MIL")
+    assert (found[0], len(found)) == ("mila", 20), "what begins with it comes first"
+    assert offered(owen, "tenant", "a") == ["default"]
+    assert offered(owen, "user", "oskar") == []
+    assert offered(owen, "tenant", "resea") == []
+    assert offered(person("olga"), "user", "skar") == ["oskar"]
+    assert offered(owen, "user", "%\0_") == []
+    assert person("mila").get(f"/endpoints/{hello.pk}/share/?part=names", part=True).status == 404
+    typed = {"kind": "user", "name": "mila", "role": "viewer"}
+    assert owen.post("endpoint-share", hello, **state(world, hello) | typed).status == 302
+    assert grants(hello) == {"mila": "viewer"}
 
 
 def test_somebody_was_first(world: World, owen: Person, hello: Endpoint) -> None:

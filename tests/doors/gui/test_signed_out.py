@@ -33,6 +33,7 @@ PLACES = {
     "tenant-edit": ("tenant",),
     "user-new": (),
     "user-edit": ("user",),
+    "user-password": ("user",),
     "switch-tenant": (),
     "tenant-values": ("tenant",),
     "password": (),

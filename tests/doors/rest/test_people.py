@@ -87,6 +87,16 @@ def test_a_user_from_creation_to_deactivation(rest: Rest) -> None:
     assert rest.olga.post("/api/users/nina/reactivate").json["status"] == "Active"
 
 
+def test_a_new_password_is_in_the_answer_alone(rest: Rest) -> None:
+    told = rest.tina.post("/api/users/mila/password").json
+    assert told["name"] == "mila"
+    assert User.objects.get(username="mila").check_password(told["password"])
+    assert told["password"] not in str(rest.olga.get("/api/audit").json)
+    assert error_of(rest.tina.post("/api/users/olga/password"))[0] == 403
+    assert error_of(rest.tina.post("/api/users/tina/password"))[0] == 409
+    assert error_of(rest.tina.post("/api/users/oskar/password"))[0] == 404
+
+
 def test_whom_one_put_out_of_the_own_tenant_is_shown_once_more(rest: Rest) -> None:
     out = {"roles": [{"tenant": "default", "role": "none"}]}
     assert rest.tina.patch("/api/users/mila", out).json["roles"] == []
