@@ -16,9 +16,7 @@ def shown_once(endpoint: Endpoint) -> bool:
 
 def noted_showings(actor: Actor, endpoint: Endpoint, now: datetime) -> set[str]:
     """The keys of the endpoint, by id, whose showing to the actor an audit row stands for at this time."""
-    rows = Event.objects.filter(
-        actor_id=actor.id, verb="show key", thing_id=endpoint.pk, open_until__gt=now
-    )
+    rows = Event.objects.filter(actor_id=actor.id, verb="show key", thing_id=endpoint.pk, open_until__gt=now)
     return {changes["key"] for changes in rows.order_by().values_list("changes", flat=True)}
 
 

@@ -28,7 +28,6 @@ from apikeys.selectors import noted_showings, shown_once
 from endpoints import routing
 from endpoints.models import Endpoint
 from studio import keyring, seal
-from studio.audit.models import Event
 from studio.audit.services import record
 from studio.errors import Conflict, NotFound
 from studio.repeats import services as repeats

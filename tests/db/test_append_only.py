@@ -1,6 +1,6 @@
 """Audit rows are added and never changed or removed: not through the ORM, and not in the database either."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
 from studio.audit.models import AppendOnly, Event
-from studio.audit.services import count_again, record
+from studio.audit.services import record
 from studio.tenants.rules import STUDIO
 from tests.doors.test_three_doors import ROOT
 
@@ -50,13 +50,14 @@ STATEMENTS = [
     "UPDATE audit_event SET at = '2020-01-01 00:00:00'",
     "UPDATE audit_event SET tenant_id = thing_id",
     "UPDATE audit_event SET open_until = at",
+    "UPDATE audit_event SET mark = NULL",
 ]
 
 
 @pytest.mark.parametrize("sealed", [False, True])
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_database_refuses_it_of_whoever_passes_the_orm_by(statement: str, sealed: bool) -> None:
-    row = written(changes={"name": ["a", "b"]})
+    row = written(changes={"name": ["a", "b"]}, open_until=NOW)
     if sealed:
         QuerySet(Event).filter(pk=row.pk).update(position=1, seal=b"s")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as db:
@@ -100,21 +101,6 @@ def test_what_is_said_twice_is_two_rows_with_a_mark_each() -> None:
         copy.save()
 
 
-def test_a_row_that_is_open_counts_repeats_until_its_time_is_over_or_it_is_sealed() -> None:
-    row = written(changes={"times": 1}, open_until=NOW)
-    assert not count_again(row, now=NOW), "its time is over"
-    assert count_again(row, now=NOW - timedelta(seconds=1))
-    assert not count_again(row, now=NOW - timedelta(seconds=1)), "somebody else counted meanwhile"
-    fresh = Event.objects.get()
-    assert fresh.changes == {"times": 2}
-    QuerySet(Event).filter(pk=row.pk).update(position=1, seal=b"s")
-    assert not count_again(fresh, now=NOW - timedelta(seconds=1))
-
-
-def test_one_that_is_not_open_counts_nothing() -> None:
-    assert not count_again(written(changes={"times": 1}), now=NOW)
-
-
 def test_nothing_but_the_audit_itself_knows_the_way_past_the_refusals() -> None:
     sources = [
         path
@@ -122,7 +108,7 @@ def test_nothing_but_the_audit_itself_knows_the_way_past_the_refusals() -> None:
         for path in (ROOT / folder).rglob("*.py")
     ]
     knowing = {path.name for path in sources if "every_way" in path.read_text()}
-    assert knowing <= {"models.py", "services.py", "sealing.py"}
+    assert knowing <= {"models.py", "sealing.py"}
     assert not [
         path for path in sources if "QuerySet(Event" in path.read_text() and path.parent.name != "audit"
     ]

@@ -164,7 +164,7 @@ def revoke_key(deeds: Deeds, who: Actor) -> dict[str, Any]:
 
 def show_key(deeds: Deeds, who: Actor) -> dict[str, Any]:
     keys.show_key(actor=who, key=deeds.key, facts=deeds.facts, now=NOW)
-    return {"key": str(deeds.key.pk), "times": 1}
+    return {"key": str(deeds.key.pk)}
 
 
 def add_node(deeds: Deeds, who: Actor) -> dict[str, Any]:

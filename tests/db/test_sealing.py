@@ -62,15 +62,6 @@ def test_every_tenant_and_the_platform_have_a_chain_of_their_own(sealed: list[Ev
     assert (places(ONE)[-1], findings()) == (6, [])
 
 
-def test_a_row_that_counts_is_sealed_when_its_time_is_over() -> None:
-    write(ONE, open_until=NOW + timedelta(hours=1), changes={"times": 1})
-    write(ONE)
-    assert sealing.seal() == 1
-    assert (places(ONE), findings()) == ([None, 1], [])
-    assert sealing.seal() == 1
-    assert (places(ONE), findings()) == ([2, 1], [])
-
-
 def test_many_rows_are_sealed_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "BATCH", 3)
     monkeypatch.setattr(sealing, "AT_ONCE", 2)

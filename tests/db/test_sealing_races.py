@@ -40,7 +40,7 @@ def test_a_row_that_is_committed_late_stands_behind_those_with_greater_ids() -> 
         late = write()
         early: list[int] = []
         elsewhere(lambda: early.append(write()))
-        elsewhere(lambda: sealing.seal())
+        elsewhere(sealing.seal)
     assert late < early[0]
     sealing.seal()
     rows = Event.objects.order_by("position").values_list("pk", "position")

@@ -145,7 +145,7 @@ def test_keys_are_masked_until_revealed(owen, endpoint, first):
 def test_looking_at_a_key_is_written_down_once_an_hour(owen, endpoint, first):
     for _ in range(3):
         owen.get("key-value", endpoint, first)
-    assert Event.objects.get(verb="show key").changes["times"] == 3
+    assert Event.objects.filter(verb="show key").count() == 1
     assert "owen looked at an API key of endpoint hello" in owen.get("endpoint", endpoint, tab="events").text
 
 

@@ -224,7 +224,7 @@ def test_showing_keys_is_audited(rest: Rest, hello: dict[str, Any]) -> None:
     rest.tina.get("/api/endpoints/hello")
     rest.tina.get("/api/endpoints/hello/apikeys")
     event = Event.objects.get(verb="show key", actor_name="tina")
-    assert (event.thing_name, event.changes["times"]) == ("hello", 2)
+    assert event.thing_name == "hello"
     assert hello["api_key"] not in str(event.changes)
 
 

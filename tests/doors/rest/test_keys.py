@@ -101,7 +101,7 @@ def test_bad_input_names_its_field_and_does_nothing(
 def test_info_by_id_and_by_value(rest: Rest, shop: dict[str, Any]) -> None:
     for named in (shop["id"], shop["api_key"]):
         assert rest.owen.get(f"{KEYS}/{named}", project="demo").json == shop
-    assert Event.objects.get(verb="show key", changes__key=shop["id"]).changes["times"] == 2
+    assert Event.objects.filter(verb="show key", changes__key=shop["id"]).count() == 1
 
 
 def test_an_expired_key_reads_expired(rest: Rest, shop: dict[str, Any]) -> None:
