@@ -112,9 +112,9 @@ else:
     OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})  # what the address says comes first
     # No query here is long enough to be worth compiling, and the guess that one is costs half a second.
     OPTIONS.setdefault("options", "-c jit=off")
-    OPTIONS["server_side_binding"] = True
+    OPTIONS["server_side_binding"] = True  # only such statements can be prepared
     if env.flag("STUDIO_DATABASE_POOL", False):
-        # A statement that comes again is parsed and planned once for each connection: half of its cost.
+        # A statement that comes again is parsed and planned once for each connection, which is most of its cost.
         OPTIONS.setdefault("prepare_threshold", 3)
         # Who waits for a row holds a connection meanwhile, so the others wait longer than for a busy moment.
         OPTIONS["pool"] = {"min_size": 1, "max_size": 16, "timeout": 30}

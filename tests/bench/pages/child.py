@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.db import connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+os.environ.setdefault("STUDIO_DATABASE_POOL", "1")  # as the web process does
 django.setup()
 
 from tests.bench.pages import measure, world  # noqa: E402  after Django is set up
@@ -33,7 +34,7 @@ def main() -> None:
     places = prepare(options.endpoints)
     seconds = time.monotonic() - begun
     pages = [page for page in measure.pages_of(places) if options.only.lower() in page.name.lower()]
-    gc.freeze()  # these two as the web process does
+    gc.freeze()  # these two as well
     gc.set_threshold(5_000)
     figures, yardstick = measure.measure(pages, options.rounds, explain=options.explain)
     found = {
