@@ -34,11 +34,11 @@ SHOWN = (
     "model_version__number", "model_version__model__name",
 )  # fmt: skip
 
-TOLD_WITH = ("project__tenant", "owner", "model_version__model__app")
+TOLD_WITH = ("project", "owner", "model_version__model__app")
 TOLD = (
     "name", "description", "created_at", "updated_at", "deleted_at", "generation_id", "general_access", "desired",
     "instances", "parameters", "spec_version", "config_version", "owner__username",
-    "project__name", "project__owner", "project__general_access", "project__tenant__values_once",
+    "project__name", "project__owner", "project__general_access", "project__tenant",
     "model_version__number", "model_version__model__name", "model_version__model__app__name",
 )  # fmt: skip
 KEY = (
@@ -171,7 +171,7 @@ def named(
 
     Raises `NotFound`; where the name fits several, the sentence lists them as `project/endpoint (id)`.
     """
-    shaped = told if only_told else _with_all
+    shaped = _told_with_tenant if only_told else _with_all
     home = Q(project=project) if project is not None else Q()
     try:
         found = _by_id(actor, shaped(Endpoint.objects.filter(home, pk=UUID(name_or_id))))
@@ -191,6 +191,12 @@ def _by_id(actor: Actor, pool: QuerySet[Endpoint]) -> list[Endpoint]:
 
 def _with_all(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return found.select_related(*WITH)
+
+
+def _told_with_tenant(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Whether its tenant shows values only once is asked for one endpoint, not for those of a list."""
+    whole = found.select_related(None).select_related(*TOLD_WITH, "project__tenant")
+    return whole.only(*TOLD, "project__tenant__values_once")
 
 
 def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:
