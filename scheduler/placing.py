@@ -101,7 +101,8 @@ def _plan_once(generation: str, fence: int) -> int:
     )
     placed = 0
     for nodes, rows in by_width(generation, waiting):
-        plan = planner.plan(nodes, _views(rows), policy=quotas.policy(generation))
+        policy = quotas.policy(generation)
+        plan = planner.plan(nodes, _views(rows, policy), policy=policy)
         for batch in _batches(plan.placements):
             placed += write_placements(generation, fence, batch)
         write_reasons(generation, fence, {UUID(w.instance): w.reason.as_json() for w in plan.waits})
@@ -120,8 +121,10 @@ def by_width(
         yield machines.views(nodes), groups[width]
 
 
-def _views(rows: Sequence[Instance]) -> list[planner.Waiting]:
+def _views(rows: Sequence[Instance], policy: planner.Policy) -> list[planner.Waiting]:
     homes = homes_of({row.endpoint_id for row in rows})
+    bounded = {row.endpoint_id for row in rows if str(row.endpoint.project.tenant_id) in policy.quotas}
+    relieved = quotas.relieved(bounded) if bounded else {}
     return [
         planner.Waiting(
             instance=str(row.pk),
@@ -131,6 +134,7 @@ def _views(rows: Sequence[Instance]) -> list[planner.Waiting]:
             arrival=row.created_at.timestamp(),
             ordinal=row.ordinal,
             avoids=homes[row.endpoint_id],
+            relieves=relieved.get(row.endpoint_id, 0),
         )
         for row in rows
     ]

@@ -6,7 +6,9 @@ arguments; in whatever order these come, the plan is the same. An instance needs
 
 **Queue.** Priority (high first), arrival, endpoint, ordinal. What does not fit is passed by what fits. Instances
 that stay within what their tenant is guaranteed go before all that go beyond it, whenever they came: what a tenant has
-beyond its guarantee is what the others do not need. What it has already, no plan takes away.
+beyond its guarantee is what the others do not need. What it has already, no plan takes away. At its maximum it gets
+past it by one instance at a time, which takes the place of one whose node is to be emptied: both hold RDUs while the
+one comes and the other goes.
 
 **Whose nodes.** A node that is assigned to a tenant takes that tenant's instances alone. They look there first, and
 only then at the nodes that all share.
@@ -211,8 +213,10 @@ class _Ledger:
         self.guarantees = any(quota.guaranteed for quota in quotas.values())
 
     def allows(self, one: Waiting) -> bool:
-        maximum = self.maximum(one.tenant)
-        return maximum is None or self.used(one.tenant) + one.rdus <= maximum
+        maximum, used = self.maximum(one.tenant), self.used(one.tenant)
+        if maximum is None or used + one.rdus <= maximum:
+            return True
+        return bool(one.relieves) and used <= maximum and used + one.rdus - one.relieves <= maximum
 
     def is_guaranteed(self, one: Waiting) -> bool:
         """Whether the tenant stays within its guarantee with it; the maximum is never less."""

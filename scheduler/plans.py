@@ -49,7 +49,8 @@ class Waiting:
     """One instance that wants `rdus` (>= 1) RDUs in one node; `arrival` in seconds on any one clock.
 
     `avoids` are ids of nodes that hold an instance of this endpoint already: a preference, never a rule. What
-    this plan itself places for the endpoint need not be in it.
+    this plan itself places for the endpoint need not be in it. `relieves`: RDUs that its tenant gives back for it,
+    once it answers: those of an instance whose node is to be emptied.
     """
 
     instance: str
@@ -60,6 +61,7 @@ class Waiting:
     ordinal: int = 0
     priority: int = 0
     avoids: frozenset[str] = frozenset()
+    relieves: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 
 from scheduler import planner
 from scheduler.models import Instance, Node, Quota
 from scheduler.rules import InstanceState, NodeState
 from studio.hub.models import Generation
+
+AT_WORK = (InstanceState.PLACED, InstanceState.STARTING, InstanceState.WARMING, InstanceState.READY)
+# Its node is to be emptied, or is another tenant's.
+MUST_LEAVE = Q(node__intent=NodeState.DRAINING) | (
+    Q(node__tenant__isnull=False) & ~Q(node__tenant=F("endpoint__project__tenant"))
+)
 
 Held = Mapping[UUID, Mapping[str, int]]  # tenant → generation → RDUs
 
@@ -57,6 +63,30 @@ def policy(generation: str, freed: Mapping[UUID, int] | None = None) -> planner.
         now = used.get(row.tenant_id, {}).get(generation, 0) - (freed or {}).get(row.tenant_id, 0)
         quotas[str(row.tenant_id)] = planner.Quota(max(0, now), row.maximum, row.guaranteed)
     return planner.Policy(quotas)
+
+
+def relieved(endpoints: Iterable[UUID]) -> dict[UUID, int]:
+    """Endpoint → RDUs that one more instance at work would let it give back, of those that leave a node for another.
+
+    The same as `endpoints.rules.next_step` ends by then: one that is outdated, or on a node that is to be emptied, as
+    soon as there are more at work than are wished. Where fewer are, everything goes on, and nothing is relieved.
+    """
+    rows = Instance.objects.filter(endpoint__in=set(endpoints), node__isnull=False, state__in=AT_WORK)
+    outdated = ~Q(config_version=F("endpoint__config_version"))
+    found = (
+        rows.order_by()
+        .values_list("endpoint_id", "endpoint__instances")
+        .annotate(
+            at_work=Count("pk"),
+            leaving=Count("pk", filter=MUST_LEAVE),
+            least=Min("rdus", filter=outdated | MUST_LEAVE),
+        )
+    )
+    return {
+        endpoint: least
+        for endpoint, wanted, at_work, leaving, least in found
+        if leaving and at_work >= wanted
+    }
 
 
 def lacking(tenant: UUID, generation: str, rdus: int, freed: int = 0) -> int:

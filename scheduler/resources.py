@@ -4,6 +4,7 @@ RDUs are no secret, names are: an endpoint is named only to whoever may see it. 
 held by "this tenant" or "another tenant".
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -242,7 +243,11 @@ def moves(actor: Actor, row: NodeRow) -> list[Move]:
     found: list[Move] = []
     for width, group in _by_width(instances):
         kinds = fleet.named_kinds(others.filter(width__gte=width))
-        plan = machines.dry_run(kinds, generation, [_replacement(each) for each in group])
+        given_up: Counter[UUID] = Counter()  # in turn, as each is replaced
+        for each in group:
+            given_up[each.endpoint.project.tenant_id] += each.rdus
+        wish = [_replacement(each) for each in group]
+        plan = machines.dry_run(kinds, generation, wish, given_up=given_up)
         targets = {each.instance: each.node for each in plan.placements}
         reasons = {each.instance: each.reason.as_json() for each in plan.waits}
         for each in group:

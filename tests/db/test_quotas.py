@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from django.db import IntegrityError, transaction
 
+from endpoints.models import Endpoint
 from endpoints.rollouts import converge
 from endpoints.services import Edit, foresee_edit, restart_endpoint
-from scheduler import placing, quotas, selectors, services
+from scheduler import placing, quotas, resources, selectors, services
 from scheduler.models import Allocation, Demand, Instance, Node, Placement, Quota
 from studio.audit.models import Event
 from studio.errors import Forbidden, Invalid, NotFound
@@ -104,6 +105,54 @@ def test_a_rollout_at_the_maximum_goes_on_in_place_and_was_foretold(cast):
     end_draining()
     assert placing.place_pending("SN40L") == 1
     assert Allocation.objects.filter(released_at=None).count() == 2
+
+
+# --- at the maximum, a drain goes on --------------------------------------------------------------------------
+
+
+def test_a_drain_goes_on_at_the_maximum_one_instance_at_a_time(cast):
+    old = cast.node("a", 4)
+    limit(cast, maximum=4)
+    hello = cast.endpoint(instances=2, parameters=GANG)
+    assert placing.place_pending("SN40L") == 2
+    Instance.objects.update(state="ready", port=1)
+    cast.node("b", 8)
+    services.drain_node(actor=STUDIO, node=old, now=NOW)
+    for moved in (1, 2):
+        converge(hello.pk, now=datetime.now(UTC))
+        assert placing.place_pending("SN40L") == 1, "one at a time is past the maximum"
+        assert placing.place_pending("SN40L") == 0
+        assert Allocation.objects.filter(released_at=None).count() == 6
+        hello.rows.filter(state="placed").update(state="ready", port=1)
+        converge(hello.pk, now=datetime.now(UTC))
+        end_draining()
+        assert Allocation.objects.filter(released_at=None).count() == 4
+        assert hello.rows.filter(node__name="b", state="ready").count() == moved
+
+
+def test_more_instances_are_no_replacement(cast):
+    """Nothing would be given back for them: what stands on the node goes on until all that are wished answer."""
+    old = cast.node("a", 4)
+    limit(cast, maximum=2)
+    hello = cast.endpoint(parameters=GANG)
+    placing.place_pending("SN40L")
+    Instance.objects.update(state="ready", port=1)
+    cast.node("b", 8)
+    services.drain_node(actor=STUDIO, node=old, now=NOW)
+    Endpoint.objects.filter(pk=hello.pk).update(instances=2)
+    converge(hello.pk, now=datetime.now(UTC))
+    assert states(hello) == ["awaiting", "awaiting", "ready"]
+    assert placing.place_pending("SN40L") == 0
+
+
+def test_what_a_drain_would_do_is_foretold_at_the_maximum_too(cast):
+    old = cast.node("a", 4)
+    limit(cast, maximum=4)
+    cast.endpoint(instances=2, parameters=GANG)
+    placing.place_pending("SN40L")
+    cast.node("b", 8)
+    (row,) = resources.node_rows(cast.olga, [old])
+    assert [move.target for move in resources.moves(cast.olga, row)] == ["b", "b"]
 
 
 # --- previews -------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
             ordinal=draw(st.integers(0, 3)),
             priority=draw(st.integers(-1, 1)),
             avoids=homes[endpoint],
+            relieves=draw(st.just(0) | st.integers(0, 17)),
         )
 
     return [one(number) for number in range(draw(st.integers(0, 12)))]
@@ -122,6 +123,11 @@ def rightful_node(nodes: Sequence[NodeView], one: Waiting, holding: set[str], po
     return min(fitting, key=tight).id
 
 
+def gets_past(one: Waiting, used: int, most: int) -> bool:
+    """At its maximum: in the place of one that it relieves, and while nobody else is past it."""
+    return one.relieves > 0 and used <= most and used + one.rdus <= most + one.relieves
+
+
 def true_reason(
     nodes: Sequence[NodeView], one: Waiting, position: int, used: int, most: int | None
 ) -> Reason:
@@ -135,7 +141,7 @@ def true_reason(
         code = "reserved" if every else "no_nodes"
     elif all(node.width < one.rdus for node in nodes):
         code = "too_wide"
-    elif most is not None and used + one.rdus > most:
+    elif most is not None and used + one.rdus > most and not gets_past(one, used, most):
         code = "quota"
     elif all(node.width < one.rdus for node in usable):
         code = "unusable"
@@ -201,11 +207,15 @@ def assert_each_on_its_rightful_node(
 
 
 def assert_within_quota(queue: Sequence[Waiting], result: Plan, policy: Policy) -> None:
-    for tenant in {
-        one.tenant for one in queue if one.instance in {each.instance for each in result.placements}
-    }:
-        most = maximum(tenant, policy)
-        assert most is None or used_after(tenant, queue, result, policy) <= most
+    """Past its maximum a tenant comes by the last of its placements alone, and only until it gives back as much."""
+    queued, placed = {one.instance: one for one in queue}, defaultdict(list)
+    for each in result.placements:
+        placed[queued[each.instance].tenant].append(queued[each.instance])
+    for tenant, ones in placed.items():
+        most, used = maximum(tenant, policy), used_after(tenant, queue, result, policy)
+        if most is not None and used > most:
+            assert used - ones[-1].rdus <= most
+            assert used - ones[-1].relieves <= most
 
 
 def assert_guarantees_go_first(

@@ -1,6 +1,7 @@
 """The planner by example; test_planner_properties.py says what holds for every fleet and queue."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -169,6 +170,20 @@ class TestQuota:
         assert list(where(result)) == ["help/0", "help/1", "other/0"]
         reason = why(result)["help/2"]
         assert (reason.code, reason.quota_used, reason.quota_maximum) == ("quota", 8, 8)
+
+    def test_at_the_maximum_one_at_a_time_takes_the_place_of_what_leaves_a_node(self):
+        policy = Policy({"default": Quota(used=8, maximum=8)})
+        queue = [replace(wish("help", 4, ordinal=number), relieves=4) for number in range(2)]
+        result = plan([node("a", 8)], queue, policy=policy)
+        assert where(result) == {"help/0": "a"}
+        assert why(result)["help/1"].code == "quota"
+
+    @pytest.mark.parametrize(("used", "rdus", "relieves"), [(8, 4, 0), (8, 4, 2), (9, 4, 4)])
+    def test_the_maximum_holds_for_all_else(self, used: int, rdus: int, relieves: int):
+        """For what replaces nothing, what needs more than it gives back, and whose tenant is past it already."""
+        wanted = replace(wish("help", rdus), relieves=relieves)
+        result = plan([node("a", 8)], [wanted], policy=Policy({"default": Quota(used, maximum=8)}))
+        assert why(result)["help/0"].code == "quota"
 
     @pytest.mark.parametrize("quotas", [{}, {"default": Quota(used=100, maximum=None)}])
     def test_without_a_maximum_there_is_no_limit(self, quotas: dict[str, Quota]):

@@ -57,13 +57,14 @@ class LivingFleet(RuleBasedStateMachine):
         instances=st.integers(1, 3),
         tenant=st.sampled_from(TENANTS),
         urgent=st.booleans(),
+        relieves=st.just(0) | st.integers(1, 16),
     )
-    def arrive(self, rdus: int, instances: int, tenant: str, urgent: bool) -> None:
+    def arrive(self, rdus: int, instances: int, tenant: str, urgent: bool, relieves: int) -> None:
         number = self.number()
         for ordinal in range(instances):
             instance = f"e{number}/{ordinal}"
             self.queue[instance] = Waiting(
-                instance, f"e{number}", tenant, rdus, float(number), ordinal, int(urgent)
+                instance, f"e{number}", tenant, rdus, float(number), ordinal, int(urgent), relieves=relieves
             )
 
     @rule(chance=st.randoms(use_true_random=False))
