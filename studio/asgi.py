@@ -2,6 +2,10 @@
 
 import gc
 import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
 
 import django
 from asgiref.sync import sync_to_async
@@ -25,6 +29,13 @@ class OneThread(ASGIHandler):
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """What waits for a word needs no thread meanwhile: all of these begin in one, which they share."""
+        if scope["type"] == "http" and scope["path"] == f"/{STREAM}":
+            await self.handle(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
@@ -34,8 +45,28 @@ django.setup(set_prefix=False)
 from endpoints.routing import Publisher  # noqa: E402  after Django is set up
 from studio import urls  # noqa: E402, F401  here and not at the first request
 from studio.bounds import BoundedBodies  # noqa: E402
+from studio.standing.streams import STREAMS  # noqa: E402
+from studio.standing.urls import STREAM  # noqa: E402
 
 application = BoundedBodies(OneThread())
+
+
+def end_streams_at(number: int) -> None:
+    """Before the server hears of the signal, which otherwise waits for what never ends by itself."""
+    before = signal.getsignal(number)
+    if not callable(before):  # nobody here waits for anything
+        return
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        STREAMS.close()
+        before(number, frame)
+
+    signal.signal(number, ended)
+
+
+if threading.current_thread() is threading.main_thread():
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        end_streams_at(stop)
 
 # What is loaded now stays: without this a full collection walks all of it, 0.15 s in the middle of an answer.
 gc.freeze()
