@@ -4,6 +4,8 @@ import gc
 import os
 import signal
 import threading
+from collections.abc import Callable
+from functools import cache, partial
 from types import FrameType
 from typing import Any
 
@@ -16,6 +18,23 @@ from django.http.response import HttpResponseBase
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 # A request has a thread of its own, and without a pool a new connection too.
 os.environ.setdefault("STUDIO_DATABASE_POOL", "1")
+
+
+@cache
+def end_streams_first() -> None:
+    """At a stop, before the server hears of it: it waits for what is under way, and no stream ends by itself.
+
+    Its own handlers stand by the time of the first request.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.getsignal(number)
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(number, partial(_stop, before))
+
+
+def _stop(server: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
+    STREAMS.close()
+    server(number, frame)
 
 
 class OneThread(ASGIHandler):
@@ -32,6 +51,7 @@ class OneThread(ASGIHandler):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """What waits for a word needs no thread meanwhile: all of these begin in one, which they share."""
         if scope["type"] == "http" and scope["path"] == f"/{STREAM}":
+            end_streams_first()
             await self.handle(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -49,24 +69,6 @@ from studio.standing.streams import STREAMS  # noqa: E402
 from studio.standing.urls import STREAM  # noqa: E402
 
 application = BoundedBodies(OneThread())
-
-
-def end_streams_at(number: int) -> None:
-    """Before the server hears of the signal, which otherwise waits for what never ends by itself."""
-    before = signal.getsignal(number)
-    if not callable(before):  # nobody here waits for anything
-        return
-
-    def ended(number: int, frame: FrameType | None) -> None:
-        STREAMS.close()
-        before(number, frame)
-
-    signal.signal(number, ended)
-
-
-if threading.current_thread() is threading.main_thread():
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        end_streams_at(stop)
 
 # What is loaded now stays: without this a full collection walks all of it, 0.15 s in the middle of an answer.
 gc.freeze()

@@ -49,8 +49,11 @@
   const anew = async () => {
     const mine = ++asked;
     if (shown(signedOut)) return;
-    if (!dialog.open) for (const beat of ["tick", "tock", "tack"]) htmx.trigger(body, beat);
-    const answer = await fetch(location.href, { headers: whole });
+    const here = new URL(location.href);
+    here.searchParams.delete("reveal"); // nobody asks for the value of a key once more
+    const asking = fetch(here, { headers: whole });
+    if (!dialog.open) for (const beat of ["tick", "tock", "tack", "standing"]) htmx.trigger(body, beat);
+    const answer = await asking;
     if (answer.status === 401) htmx.trigger(body, "signed-out");
     if (answer.status === 401 || answer.status >= 500) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
