@@ -1,1 +1,0 @@
-"""Whether what somebody may see or do has changed, told to the pages they have open."""
