@@ -34,4 +34,5 @@ urlpatterns = [
     path("", include("apikeys.urls")),
     path("", include("studio.sharing.urls")),
     path("", include("studio.audit.urls")),
+    path("", include("studio.standing.urls")),
 ]

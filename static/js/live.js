@@ -74,7 +74,7 @@
   const token = () => document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]+)/)?.[1];
   body.addEventListener("htmx:configRequest", (event) => {
     const { headers, parameters, triggeringEvent } = event.detail;
-    if (/^t[ioa]ck$/.test(triggeringEvent?.type)) headers["Unattended"] = "true"; // nobody did anything: the session may idle
+    if (/^(t[ioa]ck|standing)$/.test(triggeringEvent?.type)) headers["Unattended"] = "true"; // nobody did anything: the session may idle
     if (!token()) return;
     headers["X-CSRFToken"] = token();
     if (parameters.csrfmiddlewaretoken) parameters.csrfmiddlewaretoken = token();

@@ -75,7 +75,8 @@ def _web(folder: Folder, base: Mapping[str, str]) -> Program:
         *(sys.executable, "-m", "uvicorn", "studio.asgi:application", "--uds", str(folder.web_socket)),
         *("--loop", "uvloop", "--http", "httptools", "--ws", "none", "--lifespan", "off"),
         # Each request has a thread while it is worked on, so the number of requests bounds the threads.
-        *("--limit-concurrency", "256", "--timeout-graceful-shutdown", "2"),
+        # Half of them may be streams of open pages (studio.standing), which have none.
+        *("--limit-concurrency", "512", "--timeout-graceful-shutdown", "2"),
         # The front's headers are read by studio.middleware, the socket's peer has no address.
         *("--no-access-log", "--no-proxy-headers", "--no-server-header"),
     ]

@@ -63,6 +63,7 @@ PAGES: dict[str, Line] = {
     "dashboard": Line("platform"),
     "notices": Line("platform", typed={}),
     "notices-mark": Line("platform", answer=302),
+    "standing": Line("platform", answer=204),  # to a client that takes no streams
     "theme": Line("platform", typed={"theme": "dark"}, look=False),
     "switch-tenant": Line("tenant", "tenant.see", {"tenant": "{tenant}"}, look=False),
     "sign-out": Line("platform", typed={}, look=False),
