@@ -57,7 +57,7 @@ $(FUZZERS): tests/fuzz/requirements.txt
 	@touch $@
 
 soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 predictions meanwhile, memory (forty minutes)
-	$(VENV)/bin/pytest -m soak tests/journeys
+	$(VENV)/bin/pytest -m soak tests/journeys tests/agent
 	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/python -m pytest -m soak tests/doors
 
 postgres: $(DEV) ## every test that needs a database, the doors too, on PostgreSQL

@@ -2,13 +2,16 @@
 
 The journeys and browser tests start real processes and wait for them to converge; meanwhile everything else
 computes: the services, rules and races of tests/db on PostgreSQL where there is one, then all on SQLite. The
-doors say the same on both, so they run once here; `make postgres` runs them there too. What the waiting half
-printed comes last.
+doors say the same on both, and so does what is marked `alike`: they run once here; `make postgres` runs them there
+too. What the waiting half printed comes last.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
+
+from tests.support.environment import SHARED
 
 PYTEST = [sys.executable, "-m", "pytest"]
 ON_POSTGRES = [
@@ -20,21 +23,23 @@ ON_POSTGRES = [
     "-n",
     "2",
     "-m",
-    "db or postgres",
+    "(db or postgres) and not alike",
     "tests/db",
 ]
 COMPUTING = [*PYTEST, "-n", "2", "-m", "not journey and not browser"]
-WAITING = [*PYTEST, "-m", "journey or browser", "--durations", "12"]
+WAITING = [*PYTEST, "-m", "journey or browser", "--durations", "12", "tests/journeys", "tests/browser"]
 
 
 def main() -> int:
     """The exit code: 0 only when every part passed."""
-    with tempfile.TemporaryFile("w+") as printed:
+    with tempfile.TemporaryDirectory(prefix="studio-run-") as shared, tempfile.TemporaryFile("w+") as printed:
+        told = environment(shared)
         waiting = subprocess.Popen(
-            WAITING, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT
+            WAITING, env=told, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT
         )
         try:
-            codes = [subprocess.run(part, check=False).returncode for part in (ON_POSTGRES, COMPUTING)]
+            parts = (ON_POSTGRES, COMPUTING)
+            codes = [subprocess.run(part, env=told, check=False).returncode for part in parts]
             codes.append(waiting.wait())
         finally:
             waiting.terminate()
@@ -42,6 +47,12 @@ def main() -> int:
         printed.seek(0)
         sys.stdout.write(printed.read())
     return max(abs(code) for code in codes)
+
+
+def environment(shared: str) -> dict[str, str]:
+    """Hundreds of processes of a run compile the same modules: whatever the caller's habit, each is compiled once."""
+    told = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**told, SHARED: shared}
 
 
 if __name__ == "__main__":
