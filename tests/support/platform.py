@@ -143,6 +143,7 @@ def platform(*, from_nothing: bool = False, **settings: str) -> Iterator[Platfor
     made = Platform(parent / "data", free_port(), **settings)
     if not from_nothing:
         made.folder.mkdir(mode=0o700)
+        made.manage("newsecrets")
         migrated.put(made.folder / "studio.sqlite3")
     try:
         yield made
