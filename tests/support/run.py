@@ -14,19 +14,20 @@ import tempfile
 from tests.support.environment import SHARED
 
 PYTEST = [sys.executable, "-m", "pytest"]
+# A file is one worker's: what its tests share is made once.
+TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ON_POSTGRES = [
     sys.executable,
     "-m",
     "tests.support.postgres",
     "--",
     *PYTEST,
-    "-n",
-    "2",
+    *TWO,
     "-m",
     "(db or postgres) and not alike",
     "tests/db",
 ]
-COMPUTING = [*PYTEST, "-n", "2", "-m", "not journey and not browser"]
+COMPUTING = [*PYTEST, *TWO, "-m", "not journey and not browser"]
 WAITING = [*PYTEST, "-m", "journey or browser", "--durations", "12", "tests/journeys", "tests/browser"]
 
 
