@@ -47,7 +47,7 @@ FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.p
   tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py tests/snapi/test_fuzz_arguments.py
 FUZZERS := .venv-fuzz/.installed
 
-fuzz: $(DEV) $(FUZZERS) ## the property tests with up to twenty times as many examples, and schemathesis over predictions and management
+fuzz: $(DEV) $(FUZZERS) ## the property tests with up to forty times as many examples, and schemathesis over predictions and management
 	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 --show-capture no $(FUZZED)
 	$(VENV)/bin/python -m tests.fuzz
 
