@@ -47,7 +47,7 @@ FUZZED := tests/unit tests/agent/test_reconcile.py tests/db/test_whole_control.p
   tests/gateway/test_bodies.py tests/gateway/test_fuzz.py tests/gateway/test_misbehaving.py tests/snapi/test_fuzz_arguments.py
 FUZZERS := .venv-fuzz/.installed
 
-fuzz: $(DEV) $(FUZZERS) ## the property tests with up to twenty times as many examples, and schemathesis over predictions and management
+fuzz: $(DEV) $(FUZZERS) ## the property tests with up to forty times as many examples, and schemathesis over predictions and management
 	FUZZ=20 $(VENV)/bin/pytest --timeout 1800 -n 2 --show-capture no $(FUZZED)
 	$(VENV)/bin/python -m tests.fuzz
 
@@ -57,7 +57,7 @@ $(FUZZERS): tests/fuzz/requirements.txt
 	@touch $@
 
 soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 predictions meanwhile, memory (forty minutes)
-	$(VENV)/bin/pytest -m soak tests/journeys
+	$(VENV)/bin/pytest -m soak tests/journeys tests/agent
 	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/python -m pytest -m soak tests/doors
 
 postgres: $(DEV) ## every test that needs a database, the doors too, on PostgreSQL

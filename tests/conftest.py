@@ -1,5 +1,6 @@
 """Fixtures and rules of the whole test run; the programs behind them are started by tests/support."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -9,7 +10,7 @@ import hypothesis
 import pytest
 
 from tests.support import broker as brokers
-from tests.support import postgres
+from tests.support import migrated, postgres
 
 HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
@@ -69,6 +70,12 @@ def _mark_database(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.db)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end; nobody has to look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker(mark)]
     if marked:
@@ -87,12 +94,31 @@ def _leave_to_postgres(config: pytest.Config, items: list[pytest.Item]) -> None:
         config.hook.pytest_deselected(items=theirs)
 
 
+# --- Django ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_are_drawn_as_always(django_test_environment: None) -> None:
+    """In Django's test environment each template hands over a copy of its context, which no test of ours reads."""
+    from django.template import Template
+    from django.test.utils import _TestState
+
+    Template._render = _TestState.saved_data.template_render
+
+
 # --- the database ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """On SQLite the tables are there already, in a folder that goes with the run."""
+    return not on_postgres()
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """Tables are emptied after a test that commits, which the audit's guards would refuse."""
+    from django.db import connection
     from django.db.backends.base.operations import BaseDatabaseOperations
 
     from tests.support.audits import unguarded
@@ -104,6 +130,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
             empty(self, statements)
 
     BaseDatabaseOperations.execute_sql_flush = emptied
+    if not on_postgres():
+        migrated.put(Path(connection.settings_dict["TEST"]["NAME"]))
 
 
 # --- the broker -----------------------------------------------------------------------------------------

@@ -15,8 +15,6 @@ from scheduler import registers, wire
 from scheduler.agent import state
 from tests.agent.node import PATIENCE, Node, ask, but, eventually, runtime, wished
 
-pytestmark = pytest.mark.xdist_group("agent-crashes")
-
 
 @pytest.fixture
 def ready(node: Node) -> wire.Wished:

@@ -8,8 +8,6 @@ import pytest
 from scheduler import registers
 from tests.agent.node import Node, ask, but, eventually, runtime, wished
 
-pytestmark = pytest.mark.xdist_group("agent-life")
-
 
 def test_a_wished_instance_gets_ready_and_answers_with_its_token(running: Node):
     one = wished()

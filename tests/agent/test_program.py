@@ -17,8 +17,6 @@ from scheduler.agent.state import StateFolder
 from studio import env
 from tests.agent.node import PATIENCE, Node, eventually, wished
 
-pytestmark = pytest.mark.xdist_group("agent-program")
-
 
 def test_it_needs_no_django():
     # kombu looks whether there is one; here there is none.

@@ -29,7 +29,7 @@ class Usage:
 
 
 def main(seconds: float = SECONDS) -> int:
-    with platform() as own:
+    with platform(from_nothing=True) as own:
         first, second = live_after(own), live_again_after(own)
         rest(SETTLED_SECONDS)
         table = usage(own, seconds)

@@ -40,6 +40,7 @@ def test_notices_are_read_from_the_bell(site, news):
     expect(page.locator("#bell-mark .aloud")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_the_page_of_all_notices_without_javascript(site, news):
     page = site.page("owen", at=news, java_script_enabled=False)
     page.get_by_role("button", name="Notices").click()

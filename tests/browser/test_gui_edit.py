@@ -172,6 +172,7 @@ def test_edit_and_delete_a_project(site, endpoint):
     expect(page.get_by_text("No project yet")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_edit_and_restore_work_without_javascript(site, endpoint):
     page = site.page("owen", at=window(endpoint), java_script_enabled=False)
     open_menu(page, "Edit")

@@ -179,6 +179,7 @@ def test_more_models_follow_in_place(site, project):
     expect(page.locator(f"li:nth-child({PAGE + 1}) h2 a")).to_be_focused()
 
 
+@pytest.mark.thorough
 def test_it_works_without_javascript(site, project):
     page = site.page("owen", at=f"{project}endpoints/new/", java_script_enabled=False)
     page.get_by_label("Endpoint name").fill("chat")

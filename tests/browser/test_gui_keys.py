@@ -120,6 +120,7 @@ def test_the_same_by_keyboard_alone(site, window):
     expect(page.get_by_role("row", name="shop 2").locator(".badge")).to_have_text("Revoked")
 
 
+@pytest.mark.thorough
 def test_the_same_without_javascript(site, window):
     page = site.page("owen", at=window, java_script_enabled=False)
     page.get_by_role("link", name="Add new").click()

@@ -17,6 +17,7 @@ from tests.support.environment import of_a_newcomer
 from tests.support.site import Site
 
 __all__ = ["site"]
+pytestmark = pytest.mark.alike
 ROOT = Path(__file__).parents[2]
 
 

@@ -18,6 +18,8 @@ from studio.projects.models import Project
 from studio.tenants.rules import STUDIO
 from studio.tenants.selectors import actor_of
 
+pytestmark = pytest.mark.alike
+
 NOW = datetime.now(UTC)
 
 

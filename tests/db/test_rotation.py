@@ -15,6 +15,8 @@ from studio.json_api import moment
 from studio.projects.models import Project
 from tests.support.cast import NOW
 
+pytestmark = pytest.mark.alike
+
 
 class Rotated:
     """The First Key of one endpoint, rotated by somebody."""

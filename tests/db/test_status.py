@@ -12,6 +12,7 @@ from scheduler.rules import STATES
 from studio.errors import NotFound
 from studio.projects.models import Project
 from tests.support.cast import NOW, make_cast
+from tests.support.effort import examples
 
 AT_WORK = ("placed", "starting", "warming", "ready", "draining", "lost")
 rows = st.lists(
@@ -30,7 +31,7 @@ endpoints = st.lists(st.tuples(st.sampled_from(Endpoint.Desired.values), rows), 
 
 class StatusAgrees(TestCase):
     @given(endpoints)
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_the_rule_and_the_query_say_the_same_word(self, wished):
         cast = make_cast()
         node = cast.node()

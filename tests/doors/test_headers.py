@@ -87,9 +87,9 @@ def test_there_are_addresses_of_every_door() -> None:
         assert door in ADDRESSES
 
 
-@pytest.mark.parametrize("who", ["nobody", "olga"])
-def test_every_address_tells_browsers_to_be_careful(cast: Cast, olga: Client, who: str) -> None:
-    client = olga if who == "olga" else Client()
+def test_every_address_tells_browsers_to_be_careful(db: None) -> None:
+    """What those are told who have signed in: tests/doors/attacks/test_answers.py."""
+    client = Client()
     found = {at: lacking(client.get(at)) for at in ADDRESSES}
     assert {at: wrong for at, wrong in found.items() if wrong} == {}
 

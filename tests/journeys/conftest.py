@@ -9,8 +9,8 @@ from tests.support.platform import Platform, platform
 
 @pytest.fixture(scope="session")
 def up() -> Iterator[Platform]:
-    """Started once, on its first use. What a journey changes in it, it puts back."""
-    with platform() as shared:
+    """Started once, on its first use, from nothing. What a journey changes in it, it puts back."""
+    with platform(from_nothing=True) as shared:
         yield shared.start()
 
 

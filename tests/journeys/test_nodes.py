@@ -1,7 +1,9 @@
-"""Nodes that fall silent, are given up and come back; an agent that claims the name of another."""
+"""Nodes that fall silent, are given up and come back; an agent that claims the name of another; a checkpoint that is
+not what its manifest says: it is never served, and repaired it is."""
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +20,21 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.timeout(240)
 
 
+SHIPPED = ROOT / "studio" / "hub" / "shipped"
+
+
 @pytest.fixture(scope="module")
-def impatient() -> Iterator[Platform]:
-    """A platform that gives up a silent node after six seconds."""
-    with platform(STUDIO_SUSPECT_SECONDS="3", STUDIO_LOST_SECONDS="6") as own:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of its own with what is shipped."""
+    folder = tmp_path_factory.mktemp("own") / "store"
+    return Path(shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("train")))
+
+
+@pytest.fixture(scope="module")
+def impatient(store: Path) -> Iterator[Platform]:
+    """A platform that gives up a silent node after six seconds, and takes its checkpoints from `store`."""
+    told = {"STUDIO_SUSPECT_SECONDS": "3", "STUDIO_LOST_SECONDS": "6", "STUDIO_STORE": str(store)}
+    with platform(**told) as own:
         yield own.start()
 
 
@@ -114,6 +127,33 @@ def test_a_second_agent_in_the_same_folder_refuses_to_start(impatient: Platform,
     oracle.agrees()
 
 
+def test_a_flipped_byte_fails_the_endpoint_by_name_of_the_file_until_it_is_repaired(
+    desk: Desk, oracle: Oracle, store: Path
+) -> None:
+    desk.until(desk.hello(), "Live")
+    weights = store / "help" / "2" / "model.gguf"
+    flip(weights)
+
+    broken = desk.create("broken")  # of the newest version, 2
+    desk.until(broken, "Failed")
+    shown = desk.info(broken)
+    assert shown["status_reason"] == (
+        "The checkpoint does not match its manifest: help/2/model.gguf has another sha256."
+    )
+    oracle.agrees()
+    assert not oracle.processes_of(broken["id"]), "nothing was started"
+    assert sum(node.free for node in oracle.nodes().values()) == 23, "only hello holds an RDU"
+    assert desk.predict(broken) == 503
+
+    flip(weights)
+    desk.restart(broken)
+    desk.until(broken, "Live")
+    desk.until_it_answers(broken)
+    oracle.agrees()
+    desk.delete(broken)
+    oracle.agrees()
+
+
 # --- what is looked at ----------------------------------------------------------------------------------
 
 
@@ -140,6 +180,13 @@ def frozen(up: Platform, node: str) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def flip(file: Path) -> None:
+    """One bit of the last byte."""
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
 
 
 @contextlib.contextmanager

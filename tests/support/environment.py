@@ -9,13 +9,15 @@ import os
 import secrets
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from studio import seal
 
-ABOUT_TESTS = {"STUDIO_REQUIRE", "STUDIO_DATABASE_URL"}
 INHERITED = "STUDIO_TEST_RUN"  # a worker of xdist gets the environment its controller made
+SHARED = "STUDIO_TEST_SHARED"  # a folder that `make test` makes for all its parts
+ABOUT_TESTS = {"STUDIO_REQUIRE", "STUDIO_DATABASE_URL", SHARED}
 
 
 def _enter() -> str | None:
@@ -35,6 +37,11 @@ def _fresh_secrets() -> dict[str, str]:
     rings = {name: seal.new_key() for name in ("KEY_PEPPER", "VALUE_SEAL", "ROUTES_SEAL", "AUDIT_SEAL")}
     values = {"SECRET_KEY": secrets.token_hex(32), "ROUTES_SIGN": sign, "ROUTES_VERIFY": verify, **rings}
     return {f"STUDIO_{name}": value for name, value in values.items()}
+
+
+def shared_folder() -> Path:
+    """For what is made once in a run."""
+    return Path(os.environ.get(SHARED) or os.environ[INHERITED])
 
 
 def of_a_newcomer() -> dict[str, str]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support import migrated
 from tests.support.environment import of_a_newcomer
 from tests.support.waiting import eventually
 
@@ -133,10 +134,17 @@ class Platform:
 
 
 @contextlib.contextmanager
-def platform(**settings: str) -> Iterator[Platform]:
-    """A platform that is not started yet, in a new short folder (sockets), on a free port."""
+def platform(*, from_nothing: bool = False, **settings: str) -> Iterator[Platform]:
+    """A platform that is not started yet, in a new short folder (sockets), on a free port.
+
+    `from_nothing`: it migrates by itself; the others find their tables empty.
+    """
     parent = Path(tempfile.mkdtemp(prefix="studio-up-", dir="/tmp"))
     made = Platform(parent / "data", free_port(), **settings)
+    if not from_nothing:
+        made.folder.mkdir(mode=0o700)
+        made.manage("newsecrets")
+        migrated.put(made.folder / "studio.sqlite3")
     try:
         yield made
     finally:

@@ -1,47 +1,85 @@
-"""`make test`: two halves at once, since one of them mostly waits. `python -m tests.support.run`
+"""`make test`: computing, and beside it what mostly waits. `python -m tests.support.run`
 
-The journeys and browser tests start real processes and wait for them to converge; meanwhile everything else
-computes: the services, rules and races of tests/db on PostgreSQL where there is one, then all on SQLite. The
-doors say the same on both, so they run once here; `make postgres` runs them there too. What the waiting half
-printed comes last.
+The journeys start real processes and wait for them to converge, the browser tests wait for a browser; meanwhile
+everything else computes: the services, rules and races of tests/db on PostgreSQL where there is one, then all on
+SQLite. The doors say the same on both, and so does what is marked `alike`: they run once here; `make postgres` runs
+them there too. What the waiting parts printed comes last.
 """
 
+import contextlib
+import os
 import subprocess
 import sys
 import tempfile
 
+SHARED = (
+    "STUDIO_TEST_SHARED"  # as in tests.support.environment, which makes a run's own environment when imported
+)
 PYTEST = [sys.executable, "-m", "pytest"]
+# A file is one worker's: what its tests share is made once.
+TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ON_POSTGRES = [
     sys.executable,
     "-m",
     "tests.support.postgres",
     "--",
     *PYTEST,
-    "-n",
-    "2",
+    *TWO,
     "-m",
-    "db or postgres",
+    "(db or postgres) and not alike",
     "tests/db",
 ]
-COMPUTING = [*PYTEST, "-n", "2", "-m", "not journey and not browser"]
-WAITING = [*PYTEST, "-m", "journey or browser", "--durations", "12"]
+COMPUTING = [*PYTEST, *TWO, "-m", "not journey and not browser"]
+WAITING = [
+    [*PYTEST, "-m", mark, "--durations", "12", folder]
+    for mark, folder in (("journey", "tests/journeys"), ("browser", "tests/browser"))
+]
 
 
 def main() -> int:
     """The exit code: 0 only when every part passed."""
-    with tempfile.TemporaryFile("w+") as printed:
-        waiting = subprocess.Popen(
-            WAITING, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT
-        )
-        try:
-            codes = [subprocess.run(part, check=False).returncode for part in (ON_POSTGRES, COMPUTING)]
-            codes.append(waiting.wait())
-        finally:
-            waiting.terminate()
-            waiting.wait()
-        printed.seek(0)
-        sys.stdout.write(printed.read())
+    with tempfile.TemporaryDirectory(prefix="studio-run-") as shared, contextlib.ExitStack() as stack:
+        told = environment(shared)
+        waiting = [stack.enter_context(Beside(part, told)) for part in WAITING]
+        codes = [subprocess.run(part, env=told, check=False).returncode for part in (ON_POSTGRES, COMPUTING)]
+        codes += [part.ended() for part in waiting]
     return max(abs(code) for code in codes)
+
+
+class Beside:
+    """A part that runs beside the others; what it prints is kept until it has ended."""
+
+    def __init__(self, command: list[str], told: dict[str, str]) -> None:
+        self.command, self.told = command, told
+
+    def __enter__(self) -> "Beside":
+        self.printed = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.told,
+            stdin=subprocess.DEVNULL,
+            stdout=self.printed,
+            stderr=subprocess.STDOUT,
+        )
+        return self
+
+    def ended(self) -> int:
+        """Its exit code, after what it printed."""
+        code = self.process.wait()
+        self.printed.seek(0)
+        sys.stdout.write(self.printed.read())
+        return code
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.printed.close()
+
+
+def environment(shared: str) -> dict[str, str]:
+    """Hundreds of processes of a run compile the same modules: whatever the caller's habit, each is compiled once."""
+    told = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**told, SHARED: shared}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from inspect import isawaitable
 from typing import TypeVar
 
 Found = TypeVar("Found")
+LATER = 0.05  # of the time it has taken so far: the longer it takes, the more rarely is looked,
+LATEST = 0.2  # and with this pause at most, so that looking costs those nothing who are waited for
 
 
 def eventually(
@@ -14,16 +16,18 @@ def eventually(
 ) -> Found:
     """The first truthy answer of `condition`; an AssertionError inside it counts as "not yet".
 
-    Raises AssertionError after `timeout` seconds, with the last answer or the last complaint.
+    Looks every `every` seconds at first, later more rarely. Raises AssertionError after `timeout` seconds, with
+    the last answer or the last complaint.
     """
-    end = time.monotonic() + timeout
+    begun = time.monotonic()
     while True:
         answer, complaint = _ask(condition)
         if answer:
             return answer
-        if time.monotonic() >= end:
+        taken = time.monotonic() - begun
+        if taken >= timeout:
             raise _gave_up(condition, timeout, what, answer, complaint) from complaint
-        time.sleep(every)
+        time.sleep(_pause(every, taken))
 
 
 async def eventually_async(
@@ -33,7 +37,7 @@ async def eventually_async(
     what: str = "",
 ) -> Found:
     """`eventually` for coroutines: the loop keeps running between two looks."""
-    end = time.monotonic() + timeout
+    begun = time.monotonic()
     while True:
         answer, complaint = None, None
         try:
@@ -43,9 +47,14 @@ async def eventually_async(
             complaint = error
         if answer:
             return answer
-        if time.monotonic() >= end:
+        taken = time.monotonic() - begun
+        if taken >= timeout:
             raise _gave_up(condition, timeout, what, answer, complaint) from complaint
-        await asyncio.sleep(every)
+        await asyncio.sleep(_pause(every, taken))
+
+
+def _pause(every: float, taken: float) -> float:
+    return max(every, min(LATEST, taken * LATER))
 
 
 def _ask(condition: Callable[[], Found]) -> tuple[Found | None, AssertionError | None]:

@@ -16,20 +16,8 @@ from studio.projects.models import Project
 from tests.doors.attacks import walk
 from tests.doors.attacks.conftest import CANARY, Siege
 from tests.doors.attacks.test_forgery import address_of, sign_in
+from tests.doors.test_headers import lacking
 
-SAID = {
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-POLICY = (
-    "default-src 'none'",
-    "object-src 'none'",
-    "base-uri 'none'",
-    "frame-ancestors 'none'",
-    "form-action 'self'",
-)
 EVIL = (
     "//evil.example", "///evil.example", "https://evil.example", "https:evil.example", "http:///evil.example",
     "\\\\evil.example", "/\\evil.example", "javascript:alert(1)", "data:text/html,x", "\t//evil.example",
@@ -46,7 +34,7 @@ def answers(siege: Siege, person: str) -> Any:
     for address in walk.addresses():
         if address.route.endswith("/watch") or address.is_admin is not (person == "otto"):
             continue  # a stream: see tests/doors/rest/test_watching.py
-        if not address.slots or person == "owen":
+        if not address.slots or person:
             at = address_of(address, siege)
             yield at, browser.get(at)
             if not address.is_api and not address.is_admin:
@@ -56,10 +44,7 @@ def answers(siege: Siege, person: str) -> Any:
 @pytest.mark.parametrize("person", ["", "owen", "otto"])
 def test_every_answer_forbids_frames_guesses_and_copies(siege: Siege, person: str) -> None:
     for at, answer in answers(siege, person):
-        assert {name: answer.headers.get(name) for name in SAID} == SAID, at
-        policy = answer.headers["Content-Security-Policy"]
-        assert all(each in policy for each in POLICY), at
-        assert "unsafe" not in policy, at
+        assert lacking(answer) == [], at
         assert "no-store" in answer.headers.get("Cache-Control", ""), at
         assert not {"Server", "X-Powered-By", "Access-Control-Allow-Origin"} & {*answer.headers}, at
 

@@ -105,7 +105,27 @@ FORGED = {
 }
 
 
+every_forgery = pytest.mark.parametrize(
+    "forged",
+    ["no token", *(pytest.param(each, marks=pytest.mark.soak) for each in FORGED if each != "no token")],
+)
+
+
 @pytest.mark.parametrize("forged", FORGED)
+def test_each_forgery_is_refused(siege: Siege, forged: str) -> None:
+    """Without any token, by every page and operation: below; with one of each kind, there too in `make soak`."""
+    token = "a" * 32
+    headers = {name: value.format(token=token) for name, value in FORGED[forged].items()}
+    owen = siege.browser("owen", enforce_csrf_checks=True)
+    owen.cookies[django_settings.CSRF_COOKIE_NAME] = token
+    before = walk.rows_now()
+    assert owen.post("/projects/new/", {"name": "forged"}, headers=headers).status_code == 403
+    body = owen._encode_json({"name": "forged"}, "application/json")
+    assert owen.generic("POST", "/api/projects", body, "text/plain", headers=headers).status_code == 403
+    assert walk.changes(before, walk.rows_now()) == []
+
+
+@every_forgery
 def test_no_page_acts_on_a_forged_form(siege: Siege, forged: str) -> None:
     """Every address, whether it takes forms or not, and sign-in and sign-out, too."""
     token = "a" * 32
@@ -120,7 +140,7 @@ def test_no_page_acts_on_a_forged_form(siege: Siege, forged: str) -> None:
     assert walk.changes(before, walk.rows_now()) == []
 
 
-@pytest.mark.parametrize("forged", FORGED)
+@every_forgery
 def test_no_operation_acts_on_a_forged_request_of_a_session(siege: Siege, forged: str) -> None:
     token = "a" * 32
     headers = {name: value.format(token=token) for name, value in FORGED[forged].items()}

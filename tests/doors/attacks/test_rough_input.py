@@ -29,7 +29,7 @@ NAMES = (
     "address", "parameter.model_parallel_rdus", "requests_per_minute", "experts", "parallel", "_selected_action",
     "action", "q", "o", "p",
 )  # fmt: skip
-TURNS = range(2)
+TURNS = (0, pytest.param(1, marks=pytest.mark.soak))
 
 
 def rough(number: int) -> str:

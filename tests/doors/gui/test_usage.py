@@ -8,6 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.models import ApiKey
+from apikeys.services import add_key
+from endpoints import selectors
 from endpoints.models import Endpoint
 from endpoints.usage.models import UsageMinute
 from studio.projects.models import Project
@@ -90,13 +92,22 @@ def test_ranges_are_links_and_hold_what_is_theirs(owen, endpoint, key, range, re
 
 
 def test_one_key_alone_and_the_way_back(owen, world, endpoint, key):
-    keys = make_busy(world.actor("owen"), endpoint, datetime.now(UTC))
+    facts = selectors.facts(world.actor("owen"), endpoint)
+    other, _ = add_key(
+        actor=world.actor("owen"),
+        endpoint=endpoint,
+        facts=facts,
+        description="build server",
+        now=datetime.now(UTC),
+    )
+    used(key, ago(hours=5))
+    used(other, ago(hours=5))
     page = owen.get("endpoint", endpoint, tab="usage", range="24h")
-    assert f'href="?tab=usage&amp;range=24h&amp;key={keys[1].pk}">build server</a>' in page.html
-    page = owen.get("endpoint", endpoint, tab="usage", range="24h", key=str(keys[1].pk))
+    assert f'href="?tab=usage&amp;range=24h&amp;key={other.pk}">build server</a>' in page.html
+    page = owen.get("endpoint", endpoint, tab="usage", range="24h", key=str(other.pk))
     assert "Only the API key build server Show all keys" in page.text
     assert "First Key" not in page.text
-    assert f"?tab=usage&amp;range=7d&amp;key={keys[1].pk}" in page.html, "the other ranges keep the key"
+    assert f"?tab=usage&amp;range=7d&amp;key={other.pk}" in page.html, "the other ranges keep the key"
 
 
 def test_it_refreshes_by_itself_with_its_range_and_key(owen, endpoint, key):

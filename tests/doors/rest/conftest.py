@@ -17,6 +17,7 @@ from studio.projects.models import Project
 from studio.tenants.models import Membership, Organization, Tenant, User
 from studio.tenants.rules import STUDIO
 from studio.tenants.services import new_platform_key
+from tests.support import rows
 
 NOW = datetime(2023, 11, 7, 13, 6, 50, 209626, tzinfo=UTC)
 DOCUMENT = "/api/openapi.json"
@@ -125,12 +126,20 @@ def _encoded(content: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def rest(db: None) -> Rest:
+    keys = rows.put("people with keys", _make_people)
+    people = {user.username: user for user in User.objects.select_related("default_tenant")}
+    tenants = {tenant.name: tenant for tenant in Tenant.objects.select_related("organization")}
+    return Rest(people, tenants, dict(keys))
+
+
+def _make_people() -> dict[str, str]:
+    """Their platform keys."""
     organization = Organization.objects.create(name="Studio")
     tenants = {
         name: Tenant.objects.create(organization=organization, name=name, created_at=NOW)
         for name in ("default", "research")
     }
-    cast = Rest({}, tenants)
+    keys = {}
     for name, tenant in PEOPLE.items():
         user = User.objects.create(
             username=name,
@@ -140,9 +149,8 @@ def rest(db: None) -> Rest:
         )
         role = Membership.Role.TENANT_ADMIN if name == "tina" else Membership.Role.MEMBER
         Membership.objects.create(user=user, tenant=tenants[tenant], role=role)
-        cast.people[name] = user
-        cast.keys[name] = new_platform_key(actor=STUDIO, user=user, now=NOW).reveal()
-    return cast
+        keys[name] = new_platform_key(actor=STUDIO, user=user, now=NOW).reveal()
+    return keys
 
 
 @pytest.fixture
@@ -156,6 +164,11 @@ def demo(rest: Rest) -> Project:
 @pytest.fixture
 def hub(db: None) -> Model:
     """Help in two versions on SN40L and SN30, Tiny-Base that cannot be deployed, and eight RDUs of SN40L."""
+    rows.put("hub with a node", _make_hub)
+    return Model.objects.select_related("app").get(name="Help")
+
+
+def _make_hub() -> None:
     for rank, code in enumerate(["SN40L", "SN30"]):
         Generation.objects.create(code=code, rank=rank)
     app = MLApp.objects.create(name="Tiny Chat")
@@ -176,7 +189,6 @@ def hub(db: None) -> Model:
         sealed_token=b"",
     )
     Rdu.objects.bulk_create(Rdu(node=node, index=index) for index in range(8))
-    return model
 
 
 def _model(app: MLApp, name: str, *, versions: int, is_base: bool = False) -> Model:
