@@ -40,7 +40,11 @@ def badge(status: str) -> SafeString:
     return format_html('<span class="badge" data-status="{}">{}{}</span>', name, icon(name), status)
 
 
-SPELT = {"rdu": "RDU", "rdus": "RDUs", "id": "ID", "api": "API", "ml": "ML", "url": "URL"}
+SPELT = {
+    "rdu": "RDU", "rdus": "RDUs", "id": "ID", "api": "API", "ml": "ML", "url": "URL",
+    "apikeys": "API keys", "hub": "Model Hub", "hourss": "hours",
+    "answered": "kept answer", "answereds": "kept answers",
+}  # fmt: skip
 
 
 @register.filter

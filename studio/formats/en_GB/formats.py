@@ -1,0 +1,2 @@
+DATE_FORMAT = "d M, Y"
+DATETIME_FORMAT = "d M, Y, H:i:s"
