@@ -83,6 +83,7 @@ def test_nodes_are_chosen_asked_about_and_drained(site, screen):
     assert looks.faults == {}
 
 
+@pytest.mark.thorough
 def test_the_desk_wears_the_theme_that_was_chosen(site, olga):
     page = olga.page
     page.goto("/admin/")

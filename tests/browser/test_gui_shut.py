@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from studio.accounts.rules import PAIR
 from studio.tenants.models import User
 from tests.browser.looks import Looks
 
@@ -14,6 +15,7 @@ WITHOUT_IT = {"No such page": "/nowhere/at/all/"}
 
 
 @pytest.mark.looks
+@pytest.mark.thorough
 def test_pages_that_say_no(site, monkeypatch):
     page = site.page("owen", reduced_motion="reduce")
     looks = Looks(page)
@@ -39,6 +41,21 @@ def test_pages_that_say_no(site, monkeypatch):
 
 
 @pytest.mark.looks
+@pytest.mark.thorough
+def test_too_many_wrong_passwords(site):
+    page = site.page(at="/sign-in/", reduced_motion="reduce")
+    for _ in range(PAIR.free + 1):
+        page.get_by_label("User name").fill("owen")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Too many wrong tries from here")).to_be_visible()
+    looks = Looks(page)
+    looks.look("Sign in, too many tries")
+    assert looks.faults == {}
+
+
+@pytest.mark.looks
+@pytest.mark.thorough
 def test_an_admins_password_is_changed_before_anything_else(site):
     User.objects.filter(username="owen").update(password_is_initial=True)
     page = site.page("owen", at="/projects/", reduced_motion="reduce")
