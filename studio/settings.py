@@ -193,6 +193,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = "studio.formats"
 
 # ----- what the services need -----------------------------------------------------------------------------
 

@@ -151,7 +151,9 @@ def password(request: htmx.Request) -> HttpResponse:
         else:
             update_session_auth_hash(request, user)
             return htmx.done(request, to=back, say="Your password was changed; your other sessions are over.")
-    context = {"form": form, "back": back, "must": must}
+    context = {"form": form, "back": back}
+    if must:
+        return htmx.page(request, "accounts/password-first.html", context)
     return htmx.dialog(request, "accounts/password.html", context)
 
 

@@ -136,7 +136,7 @@ def _waiting() -> Iterator[Matter]:
         yield Matter(
             "waiting",
             f"{counted(many, 'instance')} on {generation} {'waits' if many == 1 else 'wait'}: {why}"
-            f" (the oldest since {since:%Y-%m-%d %H:%M} UTC).",
+            f" (the oldest since {since:%d %b, %Y, %H:%M} UTC).",
             "Add, uncordon or free nodes of this generation; Resources shows the queue.",
             f"{reverse('admin:scheduler_instance_changelist')}?state__exact=awaiting"
             f"&generation__code__exact={generation}",

@@ -56,6 +56,7 @@ def _ask(
     context = {
         **desk.admin_site.each_context(request),
         "title": label,
+        "verb": label.partition(":")[0],
         "opts": desk.model._meta,
         "action": name,
         "loses": loses,

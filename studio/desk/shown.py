@@ -51,6 +51,7 @@ class Shown(admin.ModelAdmin):
     leads_to: Sequence[tuple[str, type[Model], str]] = ()
     guarded: Sequence[str] = ()
     show_full_result_count = False
+    empty_value_display = "–"
     list_per_page = list_max_show_all = 50
     paginator = Bounded
     actions: Sequence[Any] = ()

@@ -40,6 +40,27 @@ def badge(status: str) -> SafeString:
     return format_html('<span class="badge" data-status="{}">{}{}</span>', name, icon(name), status)
 
 
+SPELT = {
+    "rdu": "RDU", "rdus": "RDUs", "id": "ID", "api": "API", "ml": "ML", "url": "URL",
+    "apikeys": "API keys", "hub": "Model Hub", "hourss": "hours",
+    "answered": "kept answer", "answereds": "kept answers",
+}  # fmt: skip
+
+
+@register.filter
+def spelt(words: str, place: str = "start") -> str:
+    """What Django makes of the name of a class or a field, as the platform writes it: `rdus` becomes `RDUs`.
+
+    `place`: `within` a sentence no word gets a capital of its own. Ready HTML stays as it is.
+    """
+    if isinstance(words, SafeString) and "<" in words:
+        return words
+    written = [SPELT.get(word.lower(), word) for word in str(words).split()]
+    if place == "start" and written and written[0].islower():
+        written[0] = written[0].capitalize()
+    return " ".join(written)
+
+
 @register.simple_tag(takes_context=True)
 def project_name(context: Context, project: Project) -> SafeString:
     """A link for whoever may see the project; of one whose endpoint alone is shared with them they know the name."""

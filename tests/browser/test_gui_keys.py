@@ -190,6 +190,14 @@ def test_axe_finds_nothing_in_the_boxes(site, window, screen):
         choose(page, entry)
         looks.look(entry)
         page.keyboard.press("Escape")
+    page.get_by_role("button", name="Actions for the key First Key").click()
+    page.locator(".menu:popover-open").get_by_text("Rotate", exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    looks.look("Rotate")
+    page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    expect(page.locator("#key-value")).to_be_visible()
+    looks.look("the new value")
+    page.keyboard.press("Escape")
     ApiKey.objects.filter(description="shop").update(expires_at="2020-01-01T00:00:00Z")
     first = ApiKey.objects.get(is_first=True).pk
     for name, address in {

@@ -10,8 +10,10 @@ from scheduler.models import Node
 from studio.hub.models import Model
 from studio.projects.models import Project
 from studio.projects.services import create_project
+from studio.sharing.rules import Wish
+from studio.sharing.services import share
 from studio.tenants.models import Tenant, User
-from tests.browser.looks import Looks, on_both_screens
+from tests.browser.looks import NARROW, WIDE, Looks, on_both_screens
 from tests.browser.world import NOW
 
 
@@ -108,6 +110,34 @@ def test_the_sign_in_page(site):
 
 @pytest.mark.looks
 @pytest.mark.thorough
+def test_what_was_shared_with_somebody_of_another_tenant(site):
+    endpoint = site.world.everything()
+    wishes = [Wish("user", "oskar", "viewer")]
+    share(actor=site.world.actor("olga"), thing=endpoint, shared_with=wishes)
+    page = site.page("oskar", at="/projects/", reduced_motion="reduce")
+    looks = Looks(page)
+    looks.look("Shared with me")
+    page.get_by_role("link", name="hello", exact=True).click()
+    looks.look("Endpoint, shared with a viewer")
+    assert looks.faults == {}
+
+
+@pytest.mark.looks
+@pytest.mark.thorough
+def test_the_menu_and_what_is_said_at_the_edge(site):
+    page = site.page("olga", at="/projects/", reduced_motion="reduce", viewport=NARROW)
+    looks = Looks(page)
+    page.get_by_role("button", name="Menu").click()
+    looks.look("the menu, narrow")
+    page.keyboard.press("Escape")
+    page.set_viewport_size(WIDE)
+    page.evaluate("for (const id of ['offline', 'signed-out']) document.getElementById(id).showPopover()")
+    looks.look("what is said at the edge")
+    assert looks.faults == {}
+
+
+@pytest.mark.looks
+@pytest.mark.thorough
 def test_pages_with_nothing_on_them(site):
     """oskar's tenant has neither project nor endpoint; then it has an empty project."""
     page = site.page("oskar", reduced_motion="reduce")
@@ -180,7 +210,11 @@ def test_pages_full_of_the_longest_names(site):
     page.click("#bell")
     page.wait_for_selector(".news li")
     looks.look("the bell, long names")
-    assert looks.faults == {}
+    of_admins = Looks(site.page("olga", reduced_motion="reduce"))
+    for name, address in {"Users": "/users/", "Tenant management": "/tenants/", "Audit": "/audit/"}.items():
+        of_admins.page.goto(address)
+        of_admins.look(f"{name}, long names")
+    assert looks.faults | of_admins.faults == {}
 
 
 def test_nothing_moves_for_whom_it_should_not(site):
@@ -202,7 +236,7 @@ def test_a_chosen_theme_wins_over_the_systems(site):
 
 
 @pytest.mark.looks
-def test_the_audit_looks_well_and_narrows_as_somebody_types(site, addresses):
+def test_the_audit_looks_well_and_finds_as_somebody_types(site, addresses):
     looks = Looks(site.page("olga", reduced_motion="reduce"))
     page = looks.page
     page.goto("/audit/", timeout=30_000)

@@ -19,19 +19,30 @@ def choose(page: Page, thing: str, entry: str) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def every_view(page: Page) -> Iterator[str]:
+def every_view(page: Page, at: str) -> Iterator[str]:
     """Go through the pages, their menus and dialogs; yields what is seen."""
     page.goto("/tenants/")
     yield "Tenant management"
     page.get_by_role("button", name="Actions for research").click()
     yield "tenant menu"
     page.keyboard.press("Escape")
-    for entry in ("Rename", "RDU quota", "Archive"):
+    for entry in ("Rename", "RDU quota", "Values of API keys", "Archive"):
         choose(page, "default", entry)
         yield entry
         page.keyboard.press("Escape")
+    page.get_by_role("link", name="New tenant").click()
+    page.get_by_label("Tenant name").fill("default")
+    page.get_by_role("button", name="Create tenant").click()
+    page.wait_for_selector(".fault")
+    yield "New tenant with a fault"
     page.goto("/users/")
     yield "Users"
+    page.get_by_role("button", name="Actions for mila").click()
+    yield "user menu"
+    page.keyboard.press("Escape")
+    page.goto("/users/?search=nobody")
+    yield "Users, nobody found"
+    page.goto("/users/")
     for thing, entry in (("mila", "Edit roles"), ("owen", "Deactivate")):
         choose(page, thing, entry)
         yield entry
@@ -50,6 +61,11 @@ def every_view(page: Page) -> Iterator[str]:
     page.goto("/resources/")
     choose(page, "sn40l-1", "Assign")
     yield "Assign"
+    page.goto(at)
+    for entry in ("Move", "Transfer ownership"):
+        choose(page, "hello", entry)
+        yield f"{entry}, an endpoint"
+        page.keyboard.press("Escape")
 
 
 @pytest.mark.thorough
@@ -57,14 +73,14 @@ def every_view(page: Page) -> Iterator[str]:
 @pytest.mark.looks
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
-    site.world.live(instances=3)
+    at = f"/projects/{site.world.live(instances=3).project_id}/"
     create_project(
         actor=site.world.actor("olga"), tenant=site.world.tenants["research"], name="letters", now=NOW
     )
     for name, wanted in (("default", {"SN40L": (8, 16), "SN30": (0, 4)}), ("research", {"SN40L": (4, None)})):
         set_quotas(actor=STUDIO, tenant=site.world.tenants[name], wanted=wanted, now=NOW)
     looks = Looks(site.page("olga", reduced_motion="reduce", viewport=screen))
-    for name in every_view(looks.page):
+    for name in every_view(looks.page, at):
         looks.look(name)
     assert looks.faults == {}
 

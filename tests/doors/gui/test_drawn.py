@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.template import Context, Template
 from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import mark_safe
 
 from studio import htmx
 
@@ -45,3 +46,18 @@ def test_dates_are_said_in_utc(zone):
     day = '<time datetime="2024-01-02T03:04:05+00:00" title="02 Jan, 2024, 03:04:05 UTC">02 Jan, 2024</time>'
     assert drawn("{% day at %}", at=at) == day
     assert drawn("{% moment at %}", at=at) == day.replace(">02 Jan, 2024<", ">02 Jan, 03:04:05<")
+
+
+@pytest.mark.parametrize(
+    ("djangos", "ours"),
+    [("rdus", "RDUs"), ("is first", "Is first"), ("apikeys", "API keys"), ("ML Apps", "ML Apps"), ("", "")],
+)
+def test_names_that_django_makes_are_written_as_ours(djangos, ours):
+    assert drawn("{{ words|spelt }}", words=djangos) == ours
+
+
+def test_within_a_sentence_a_name_gets_no_capital_and_html_stays():
+    assert drawn("{{ words|spelt:'within' }}", words="node rdus") == "node RDUs"
+    box = mark_safe('<input type="checkbox" id="rdus">')
+    assert drawn("{{ words|spelt }}", words=box) == box
+    assert drawn("{{ words|spelt }}", words="<b> rdus") == "&lt;b&gt; RDUs"

@@ -143,10 +143,10 @@ def test_the_rdu_quota_is_set_and_shown_with_what_is_held(olga, world):
 
 def test_users_with_their_roles(olga):
     text = olga.get("users").text
-    assert "olga (you) Active OrgAdmin default: Member" in text
-    assert "tina Active default: TenantAdmin" in text
-    assert "otto Active operator default: Member" in text
-    assert "oskar Active research: Member" in text
+    assert "olga (you) Active OrgAdmin Member in default" in text
+    assert "tina Active TenantAdmin in default" in text
+    assert "otto Active Operator Member in default" in text
+    assert "oskar Active Member in research" in text
 
 
 def test_the_table_is_narrowed(olga, world):

@@ -92,6 +92,7 @@ def test_whoever_has_an_admins_password_sets_their_own_before_anything_else(invi
     page = invited.get("password")
     assert "Your password was chosen by an admin." in page.text
     assert "Cancel" not in page.text
+    assert "hx-" not in page.text, "what it asked for by itself would lead back to it, without end"
     assert invited.post("password", **typed()).location == "/"
     assert invited.get("/projects/").status == 200
 
