@@ -12,7 +12,7 @@ _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(
 _LONG = re.compile(r"(?<![\w+-])(?=[\w/+-]*\d)(?=[\w/+-]*[A-Za-z])[\w+-]{20,}(?:/[\w+-]+)*={0,2}")
 # Base64 with slashes anywhere, which the line above takes for a path of short names.
 _BASE64 = re.compile(
-    r"(?<![A-Za-z0-9+/])(?=[^\s=]*[A-Z])(?=[^\s=]*[a-z])(?=[^\s=]*\d)[A-Za-z0-9+/]{40,}={0,2}"
+    r"(?<![A-Za-z0-9+/])(?=[^\s=]*[A-Z])(?=[^\s=]*[a-z])(?=[A-Za-z0-9+/]*[\d=])[A-Za-z0-9+/]{40,}={0,2}"
 )
 _NAMED = re.compile(
     r"""(?ix) \b
