@@ -193,7 +193,6 @@ def test_a_platform_that_works_has_nothing_wedged(site: Site) -> None:
     assert look(now()) == Look([], [])
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize("name", list(WEDGES))
 def test_each_wedge_is_named_mended_and_gone(site: Site, name: str) -> None:
     code, make = WEDGES[name]

@@ -17,7 +17,6 @@ from tests.support.environment import of_a_newcomer
 from tests.support.site import Site
 
 __all__ = ["site"]
-pytestmark = pytest.mark.alike
 ROOT = Path(__file__).parents[2]
 
 

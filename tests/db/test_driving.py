@@ -13,8 +13,6 @@ from tests.support.cast import TOKEN
 from tests.support.fleet import Agent, agent_of
 from tests.support.site import Site
 
-pytestmark = pytest.mark.alike
-
 
 @pytest.fixture
 def site(cast, control_broker) -> Site:

@@ -14,8 +14,6 @@ from studio.errors import Conflict, Forbidden, Invalid, NotFound
 from studio.projects.models import Project
 from tests.support.cast import NOW, view_of
 
-pytestmark = pytest.mark.alike
-
 VERBS = ["update", "stop", "restart", "delete"]
 
 

@@ -105,7 +105,6 @@ EDITS = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.alike
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @hypothesis.settings(
@@ -124,7 +123,6 @@ def test_what_is_foretold_is_what_happens(control_broker, widths, filler, before
     check(foretold, answered, edit.get("instances", before[1]), after)
 
 
-@pytest.mark.alike
 @pytest.mark.parametrize(
     ("widths", "before", "edit", "effect"),
     [

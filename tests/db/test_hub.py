@@ -13,8 +13,6 @@ from studio.hub.rules import check_template
 from studio.hub.services import BUILT_IN, import_catalogue, renew_catalogue
 from tests.support.cast import NOW
 
-pytestmark = pytest.mark.alike
-
 TABLES = (DeployOption, Generation, MLApp, Model, ModelVersion, Runtime, RuntimeVersion)
 
 

@@ -16,8 +16,6 @@ from studio.json_api import moment
 from studio.projects.models import Project
 from tests.support.cast import NOW
 
-pytestmark = pytest.mark.alike
-
 LATER = datetime(2030, 12, 31, 18, tzinfo=UTC)
 
 

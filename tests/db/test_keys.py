@@ -14,8 +14,6 @@ from studio.errors import Conflict, Forbidden, Invalid, NotFound
 from studio.projects.models import Project
 from tests.support.cast import NOW
 
-pytestmark = pytest.mark.alike
-
 
 class Keys:
     """The services of one endpoint's keys, asked by somebody."""

@@ -11,8 +11,6 @@ from studio import enqueue
 from tests.support.cast import view_of
 from tests.support.site import Site
 
-pytestmark = pytest.mark.alike
-
 
 @pytest.fixture
 def site(cast, control_broker) -> Site:

@@ -13,7 +13,6 @@ from studio import enqueue
 from tests.support.cast import view_of
 from tests.support.fleet import agent_of
 
-pytestmark = pytest.mark.alike
 START = datetime.now(UTC)
 
 

@@ -18,8 +18,6 @@ from studio.projects.models import Project
 from studio.tenants.rules import STUDIO
 from studio.tenants.selectors import actor_of
 
-pytestmark = pytest.mark.alike
-
 NOW = datetime.now(UTC)
 
 

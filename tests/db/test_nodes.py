@@ -15,8 +15,6 @@ from studio.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.support.cast import NOW, view_of
 from tests.support.control import arrows_checked
 
-pytestmark = pytest.mark.alike
-
 VERBS = ["cordon", "uncordon", "drain", "remove"]
 
 

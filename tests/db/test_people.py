@@ -19,8 +19,6 @@ from studio.tenants.rules import STUDIO
 from studio.tenants.selectors import actor_of, tenant_named, visible
 from studio.tenants.services import authenticate_key, create_tenant, create_user, new_platform_key
 
-pytestmark = pytest.mark.alike
-
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 
 

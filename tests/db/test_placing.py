@@ -10,8 +10,6 @@ from scheduler import placing, planner, services
 from scheduler.models import Allocation, Demand, Instance, Node, Placement
 from tests.support.cast import NOW
 
-pytestmark = pytest.mark.alike
-
 
 def lease() -> Placement:
     return Placement.objects.get(pk="SN40L")

@@ -15,8 +15,6 @@ from studio.errors import Forbidden, Invalid, NotFound
 from studio.tenants.rules import STUDIO
 from tests.support.cast import view_of
 
-pytestmark = pytest.mark.alike
-
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 GANG = {"model_parallel_rdus": 2}
 

@@ -20,8 +20,6 @@ from studio.errors import Conflict
 from studio.repeats.models import Answered
 from studio.tenants.rules import STUDIO
 
-pytestmark = pytest.mark.alike
-
 LATER = timedelta(days=8)
 
 

@@ -15,8 +15,6 @@ from studio.json_api import moment
 from studio.projects.models import Project
 from tests.support.cast import NOW
 
-pytestmark = pytest.mark.alike
-
 
 class Rotated:
     """The First Key of one endpoint, rotated by somebody."""

@@ -8,8 +8,6 @@ from scheduler.models import Node
 from studio import seal
 from tests.support.site import Site
 
-pytestmark = pytest.mark.alike
-
 
 @pytest.fixture
 def site(cast, control_broker) -> Site:

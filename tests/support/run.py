@@ -2,8 +2,8 @@
 
 The journeys start real processes and wait for them to converge, the browser tests wait for a browser; meanwhile
 everything else computes: the services, rules and races of tests/db on PostgreSQL where there is one, then all on
-SQLite. The doors say the same on both, and so does what is marked `alike`: they run once here; `make postgres` runs
-them there too. What the waiting parts printed comes last.
+SQLite. The doors say the same on both, so they run once here; `make postgres` runs them there too. What the waiting
+parts printed comes last.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ ON_POSTGRES = [
     *PYTEST,
     *TWO,
     "-m",
-    "(db or postgres) and not alike",
+    "db or postgres",
     "tests/db",
 ]
 COMPUTING = [*PYTEST, *TWO, "-m", "not journey and not browser"]
