@@ -16,10 +16,9 @@ class EndpointAdmin(Shown):
         "name", linked("project"), linked("model_version", "model"), linked("generation"), "instances", "desired",
         linked("owner"), "route_version", "published_version", "created_at",
     ]  # fmt: skip
-    list_filter = ["desired", "generation"]
+    list_filter = ["desired", "generation", "created_at"]
     list_select_related = ["project", "model_version__model", "generation", "owner"]
     ordering = ["-created_at", "id"]  # as its index
-    date_hierarchy = "created_at"
     search_fields = ["name", "project__name", "owner__username"]
     ids = ["pk", "project", "owner"]
     leads_to = [("Instances", Instance, "endpoint"), ("API keys", ApiKey, "endpoint")]

@@ -7,8 +7,11 @@ from django.http import HttpRequest
 
 from scheduler import services
 from scheduler.models import Allocation, Control, Demand, Instance, Node, Placement, Quota, Rdu, Sweep
+from scheduler.rules import NODE_STATES, STATES, NodeState
 from studio.desk.deeds import deed
-from studio.desk.shown import Shown, linked, sees_content
+from studio.desk.shown import Shown, among, linked, sees_content
+
+INTENTS = (NodeState.READY, NodeState.CORDONED, NodeState.DRAINING)
 
 
 class Machines(Shown):
@@ -27,7 +30,7 @@ class NodeAdmin(Machines):
         "name", linked("generation"), "width", "free", "state", "intent", "heard_at", "epoch", "applied_epoch",
         "refusal",
     ]  # fmt: skip
-    list_filter = ["state", "intent", "generation", "virtual"]
+    list_filter = [among("state", NODE_STATES), among("intent", INTENTS), "generation", "virtual"]
     list_select_related = ["generation"]
     search_fields = ["name", "machine", "address"]
     leads_to = [("Instances", Instance, "node"), ("RDUs", Rdu, "node")]
@@ -61,7 +64,7 @@ class InstanceAdmin(Machines):
         "id", linked("endpoint"), "endpoint_id", "ordinal", "state", linked("node"), "rdus", "attempt", "crashes",
         reason_code, "state_since",
     ]  # fmt: skip
-    list_filter = ["state", "generation"]
+    list_filter = [among("state", STATES), "generation"]
     list_select_related = ["endpoint", "node"]
     ordering = ["pk"]
     search_fields = ["node__name"]

@@ -32,6 +32,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     begun = time.monotonic()
     places = prepare(options.endpoints)
+    world.somebody_at_the_desk()
     seconds = time.monotonic() - begun
     pages = [page for page in measure.pages_of(places) if options.only.lower() in page.name.lower()]
     gc.freeze()  # these two as well

@@ -80,7 +80,35 @@ def pages_of(places: Places) -> list[Page]:
         *found,
         Page("Resources", "otto", "resources"),
         Page("Drain a node", "otto", "node-drain", ("node-0007",), part=True),
+        *_desk(endpoint),
     ]
+
+
+def _desk(endpoint: str) -> list[Page]:
+    """The administration: its lists, what is searched for and narrowed in them, and the page of a row."""
+    lists = ("endpoints_endpoint", "scheduler_instance", "scheduler_node", "scheduler_rdu", "scheduler_allocation",
+             "apikeys_apikey", "audit_event", "tenants_user", "tenants_membership", "usage_usageminute")  # fmt: skip
+    found = [Page("Desk", "dora", "admin:index")]
+    for each in lists:
+        name = each.partition("_")[2].capitalize()
+        found.append(Page(f"Desk, {name} list", "dora", f"admin:{each}_changelist"))
+    return [
+        *found,
+        Page("Desk, Endpoint list, last", "dora", "admin:endpoints_endpoint_changelist", query={"p": "200"}),
+        Page("Desk, Endpoint searched", "dora", "admin:endpoints_endpoint_changelist", query={"q": "000777"}),
+        Page("Desk, Endpoint not found", "dora", "admin:endpoints_endpoint_changelist", query={"q": "xyzzy"}),
+        Page("Desk, Endpoint stopped", "dora", "admin:endpoints_endpoint_changelist",
+             query={"desired__exact": "stopped"}),
+        Page("Desk, Endpoint", "dora", "admin:endpoints_endpoint_change", (endpoint,)),
+        Page("Desk, Instance failed", "dora", "admin:scheduler_instance_changelist",
+             query={"state__exact": "failed"}),
+        Page("Desk, Instance searched", "dora", "admin:scheduler_instance_changelist", query={"q": "node-0007"}),
+        Page("Desk, Node searched", "dora", "admin:scheduler_node_changelist", query={"q": "node-0007"}),
+        Page("Desk, Event searched", "dora", "admin:audit_event_changelist", query={"q": "owen"}),
+        Page("Desk, Event not found", "dora", "admin:audit_event_changelist", query={"q": "xyzzy"}),
+        Page("Desk, Event of a role", "dora", "admin:audit_event_changelist", query={"role__exact": "operator"}),
+        Page("Desk, Apikey searched", "dora", "admin:apikeys_apikey_changelist", query={"q": "xyzzy"}),
+    ]  # fmt: skip
 
 
 @dataclass
