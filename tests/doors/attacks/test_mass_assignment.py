@@ -98,7 +98,7 @@ def test_rest_names_fields_inside_of_fields_too(siege: Siege) -> None:
 
 
 # Fields that a form cannot do without, and what owen, or olga for the machines, writes there.
-MEANT = {"user-deactivate": "is_active"}  # what a form is there to change
+MEANT = {"user-deactivate": "is_active", "user-password": "password"}  # what a form is there to change
 TYPED = {"name": "typed", "endpoint_name": "typed", "instances": "1", "generation": "SN40L", "width": "8"}
 
 
