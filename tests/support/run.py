@@ -1,9 +1,9 @@
 """`make test`: computing, and beside it what mostly waits. `python -m tests.support.run`
 
-The journeys start real processes and wait for them to converge, the browser tests wait for a browser; meanwhile
-everything else computes: the services, rules and races of tests/db on PostgreSQL where there is one, then all on
-SQLite. The doors say the same on both, so they run once here; `make postgres` runs them there too. What the waiting
-parts printed comes last.
+The journeys start real processes and wait for them to converge, the browser tests wait for a browser, those of
+gateway and agent for what is slow, silent or dead. Meanwhile everything else computes: the services, rules and races
+of tests/db on PostgreSQL where there is one, then all on SQLite. The doors say the same on both, so they run once
+here; `make postgres` runs them there too. What the waiting parts printed comes last.
 """
 
 import contextlib
@@ -12,9 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-SHARED = (
-    "STUDIO_TEST_SHARED"  # as in tests.support.environment, which makes a run's own environment when imported
-)
+SHARED = "STUDIO_TEST_SHARED"  # as in tests.support.environment: imported here, that would make one run of all parts
 PYTEST = [sys.executable, "-m", "pytest"]
 # A file is one worker's: what its tests share is made once.
 TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -29,11 +27,9 @@ ON_POSTGRES = [
     "db or postgres",
     "tests/db",
 ]
-COMPUTING = [*PYTEST, *TWO, "-m", "not journey and not browser"]
-WAITING = [
-    [*PYTEST, "-m", mark, "--durations", "12", folder]
-    for mark, folder in (("journey", "tests/journeys"), ("browser", "tests/browser"))
-]
+WAITED_FOR = (("tests/journeys",), ("tests/browser",), ("tests/gateway", "tests/agent"))
+WAITING = [[*PYTEST, "--durations", "12", *folders] for folders in WAITED_FOR]
+COMPUTING = [*PYTEST, *TWO, *(f"--ignore={folder}" for folders in WAITED_FOR for folder in folders)]
 
 
 def main() -> int:

@@ -94,7 +94,7 @@ def _desk(endpoint: str) -> list[Page]:
         found.append(Page(f"Desk, {name} list", "dora", f"admin:{each}_changelist"))
     return [
         *found,
-        Page("Desk, Endpoint list, last", "dora", "admin:endpoints_endpoint_changelist", query={"p": "200"}),
+        Page("Desk, Endpoint list, page 20", "dora", "admin:endpoints_endpoint_changelist", query={"p": "20"}),
         Page("Desk, Endpoint searched", "dora", "admin:endpoints_endpoint_changelist", query={"q": "000777"}),
         Page("Desk, Endpoint not found", "dora", "admin:endpoints_endpoint_changelist", query={"q": "xyzzy"}),
         Page("Desk, Endpoint stopped", "dora", "admin:endpoints_endpoint_changelist",
