@@ -14,10 +14,12 @@ Deed = tuple[str, str]  # what kind of thing, and what was done to it, as the au
 OF_CONSEQUENCE: frozenset[Deed] = frozenset(
     {
         *(("user", verb) for verb in ("roles", "powers", "deactivate", "reactivate")),
-        *(("user", verb) for verb in ("change password", "end session", "sign out everywhere", "platform key")),
+        *(("user", verb) for verb in ("change password", "new password", "end session", "sign out everywhere")),
+        ("user", "platform key"),
         *(("tenant", verb) for verb in ("archive", "unarchive", "show once")),
         ("organization", "edit"),
         *((thing, verb) for thing in ("project", "endpoint", "model") for verb in ("share", "transfer")),
+        *((thing, verb) for thing in ("project", "endpoint", "model") for verb in ("give role", "take role")),
         *((thing, verb) for thing in ("project", "endpoint") for verb in ("move", "move here", "delete")),
         ("endpoint", "restore"),
         *(("endpoint", verb) for verb in ("limit key", "rotate key", "revoke key")),

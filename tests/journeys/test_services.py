@@ -30,6 +30,7 @@ def running() -> Iterator[Services]:
         pytest.skip(str(missing))
 
 
+@pytest.mark.timeout(300)  # its platform begins from nothing
 def test_from_an_empty_database_to_a_prediction_with_a_second_agent_joined_by_its_token_file(
     running: Services,
 ) -> None:
