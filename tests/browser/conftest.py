@@ -43,7 +43,10 @@ class Site:
         return client.cookies[django_settings.SESSION_COOKIE_NAME].value
 
     def _hear(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
+        """But not what a page asked for and was left before the answer came: htmx writes two lines of that."""
+        if text.startswith("htmx:sendAbort, "):
+            self.console.remove(text.replace("sendAbort", "afterRequest"))
+        elif kind in ("error", "warning"):
             self.console.append(text)
 
     def _note(self, request: Request) -> None:
