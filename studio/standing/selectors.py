@@ -3,7 +3,8 @@
 Nothing here asks who may know: whoever is told hears only that there is something to look at.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -35,21 +36,12 @@ def with_shares(rows: Iterable[Row]) -> list[Row]:
     rows = list(rows)
     shares = [row.id for row in rows if row.verb == "share"]
     changes = dict(Event.objects.filter(pk__in=shares).values_list("pk", "changes")) if shares else {}
-    return [
-        Row(
-            row.id,
-            row.at,
-            row.verb,
-            row.kind,
-            row.thing,
-            row.tenant,
-            row.concerns,
-            *shares_named(changes[row.id]),
-        )
-        if row.id in changes
-        else row
-        for row in rows
-    ]
+    return [_with_share(row, changes[row.id]) if row.id in changes else row for row in rows]
+
+
+def _with_share(row: Row, changes: Mapping[str, object]) -> Row:
+    given, is_open = shares_named(changes)
+    return replace(row, given=given, is_open=is_open)
 
 
 def open_sessions(ids: Collection[UUID], now: datetime) -> set[UUID]:
