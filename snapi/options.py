@@ -7,6 +7,7 @@ import typer
 from snapi import completion
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly what the REST API answers.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")]
 
 _PROJECT = typer.Option(
     "--project",

@@ -8,7 +8,7 @@ from snapi import config
 from snapi.asking import confirm
 from snapi.client import Client
 from snapi.errors import SnapiError
-from snapi.options import JsonOption
+from snapi.options import JsonOption, YesOption
 from snapi.output import label_block, one_line, show
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,7 +34,7 @@ def generate(
     save: Annotated[
         bool, typer.Option("--save", help="Write it where snapi reads it, for you alone, too.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: YesOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Generate a new platform API key and print it, this once; the old one stops working."""

@@ -7,7 +7,7 @@ import typer
 from snapi import config
 from snapi.asking import confirm
 from snapi.client import Client
-from snapi.options import JsonOption
+from snapi.options import JsonOption, YesOption
 from snapi.output import grid, one_line, section, show
 
 app = typer.Typer(no_args_is_help=True)
@@ -40,7 +40,7 @@ def end(
 
 @app.command("end-all", epilog="\b\nExample:\n  snapi session end-all --yes")
 def end_all(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: YesOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Sign out everywhere; your platform API key stays as it is."""

@@ -9,7 +9,7 @@ from snapi.administering import Administrator
 from snapi.asking import confirm
 from snapi.client import Client
 from snapi.errors import WrongUsage
-from snapi.options import JsonOption, TenantOption
+from snapi.options import JsonOption, TenantOption, YesOption
 from snapi.output import dash, day, grid, label_block, one_line, section, show
 
 app = typer.Typer(no_args_is_help=True)
@@ -81,7 +81,7 @@ def rename(
 @app.command(epilog="\b\nExample:\n  snapi tenant archive --tenant research --yes")
 def archive(
     tenant: TenantOption,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: YesOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Archive a tenant: nobody can switch to it, nothing new is created in it, what runs goes on."""
@@ -147,7 +147,7 @@ def _name(answer: dict[str, Any], otherwise: str) -> str:
 def values_once(
     tenant: Annotated[str, typer.Option("--tenant", "-t", metavar="NAME|ID", help="The tenant.")],
     once: Annotated[bool, typer.Option("--on/--off", help="Show values once only, or keep them.")] = True,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: YesOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Show values of API keys only when they are made, and keep none; for OrgAdmins."""

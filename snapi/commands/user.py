@@ -10,7 +10,7 @@ from snapi import config
 from snapi.administering import Administrator
 from snapi.asking import confirm
 from snapi.errors import WrongUsage
-from snapi.options import JsonOption
+from snapi.options import JsonOption, YesOption
 from snapi.output import dash, day, grid, label_block, one_line, section, show
 
 app = typer.Typer(no_args_is_help=True)
@@ -105,7 +105,7 @@ def role(
 @app.command(epilog="\b\nExample:\n  snapi user deactivate --user mila --yes")
 def deactivate(
     user: UserOption,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: YesOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Sign a user out everywhere and let them in no more; their endpoints go on running."""
@@ -130,7 +130,7 @@ def reactivate(user: UserOption, json_output: JsonOption = False) -> None:
 @app.command("reset-password", epilog="\b\nExample:\n  snapi user reset-password --user mila --yes")
 def reset_password(
     user: UserOption,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    yes: YesOption = False,
     json_output: JsonOption = False,
 ) -> None:
     """Give a user a new password and print it, this once; they set their own at the next sign-in."""
