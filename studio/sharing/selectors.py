@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
 from django.db.models import F, Q, UUIDField
@@ -25,6 +25,7 @@ from studio.sharing.models import (
     ProjectUserGrant,
 )
 from studio.sharing.rules import ROLES, TENANT, USER, Grant, Shares
+from studio.statements import filled, places
 from studio.tenants.models import Organization
 from studio.tenants.rules import Actor, Facts, Role, best_share, roles_of, share_of
 
@@ -111,6 +112,67 @@ def shares_of(thing: Shareable) -> Shares:
 def all_tenants_allowed() -> bool:
     """Whether an OrgAdmin allows that things are open to every tenant."""
     return Organization.objects.filter(all_tenants=True).exists()
+
+
+# ----- an actor in a kept statement -----------------------------------------------------------------------
+
+
+class ActorKind:
+    """Of an actor the SQL of a selector depends on their standing and on how much they were given, not on who it is."""
+
+    def shape(self, actor: Actor) -> "Shape":
+        return (
+            actor.id is None,
+            actor.is_org_admin,
+            actor.is_operator,
+            None if actor.tenant is None else actor.tenants.get(actor.tenant, ""),
+            tuple((role, places(len(found))) for role, found in _in_tenants(actor).items()),
+            tuple((kind, role, places(len(found))) for (kind, role), found in _given_to(actor).items()),
+        )
+
+    def values(self, actor: Actor, shape: "Shape") -> list[UUID]:
+        lists = (*_in_tenants(actor).values(), *_given_to(actor).values())
+        alone = [each for each in (actor.id, actor.tenant) if each is not None]
+        return alone + [one for found in lists for one in filled(found)]
+
+    def stand_in(self, shape: "Shape") -> Actor:
+        nobody, is_org_admin, is_operator, own_role, tenants, given = shape
+        own = None if own_role is None else uuid4()
+        roles = {uuid4(): role for role, many in tenants for _ in range(many - (role == own_role))}
+        if own and own_role:
+            roles = {own: own_role} | roles
+        actor = Actor(
+            id=None if nobody else uuid4(), name="", is_org_admin=is_org_admin, is_operator=is_operator, tenants=roles,
+            tenant=own,
+        )  # fmt: skip
+        actor.memo[MEMO] = memo = Granted()
+        for kind, role, many in given:
+            memo.roles[kind].update({uuid4(): role for _ in range(many)})
+        return actor
+
+
+Shape = tuple[
+    bool, bool, bool, str | None, tuple[tuple[str, int], ...], tuple[tuple[type[Shareable], Role, int], ...]
+]
+ASKED_BY = ActorKind()
+
+
+def _in_tenants(actor: Actor) -> dict[str, list[UUID]]:
+    """Role → the tenants they have it in, the active one first."""
+    found: dict[str, list[UUID]] = {"member": [], "tenant_admin": []}
+    for tenant in sorted(actor.tenants, key=lambda each: each != actor.tenant):
+        found[actor.tenants[tenant]].append(tenant)
+    return found
+
+
+def _given_to(actor: Actor) -> dict[tuple[type[Shareable], Role], list[UUID]]:
+    found: dict[tuple[type[Shareable], Role], list[UUID]] = {
+        (kind, role): [] for kind in TABLES for role in (Role.VIEWER, Role.EDITOR)
+    }
+    for kind, roles in granted(actor).roles.items():
+        for thing, role in roles.items():
+            found[kind, role].append(thing)
+    return found
 
 
 # ----- below: the one query -------------------------------------------------------------------------------

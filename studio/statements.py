@@ -1,0 +1,216 @@
+"""Statements whose SQL is built once, so that a query that comes with every request costs its values alone.
+
+Django builds a query's SQL anew each time it is asked, which is most of the work of one that finds a row by its key.
+`@statement()` on a function that returns a queryset makes it a function that returns the rows, and keeps the SQL:
+the function is called once with stand-ins for its values, what Django made of it is searched for them, and later
+calls only put their own in these places.
+"""
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import copy
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import update_wrapper
+from secrets import randbelow, token_bytes, token_hex
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+from uuid import UUID, uuid4
+
+from django.core.exceptions import EmptyResultSet
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import BinaryField, DateTimeField, Field, QuerySet, TextField, UUIDField
+
+P = ParamSpec("P")
+Row = TypeVar("Row")
+
+FIELDS: "dict[type, Field[Any, Any]]" = {
+    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(),
+}  # fmt: skip
+# The text has every sign that a pattern would escape: so a place where values are escaped is not mistaken for one
+# where they stand as they are.
+STAND_INS: dict[type, Callable[[], Any]] = {
+    UUID: uuid4,
+    bytes: lambda: token_bytes(32),
+    datetime: lambda: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=randbelow(10**15)),
+    str: lambda: f"%_\\{token_hex(16)}",
+}
+
+
+class Kind(Protocol):
+    """How an argument that is more than a value or a list of them is taken apart."""
+
+    def shape(self, argument: Any) -> Hashable:
+        """What the SQL depends on."""
+
+    def values(self, argument: Any, shape: Any) -> Sequence[Any]:
+        """Its values, as many and in the same order for each argument of this shape."""
+
+    def stand_in(self, shape: Any) -> Any:
+        """An argument of this shape with values like no other's."""
+
+
+def statement(**kinds: Kind) -> Callable[[Callable[P, QuerySet[Any, Row]]], "Statement[P, Row]"]:
+    """For a function that makes its queryset of nothing but its arguments.
+
+    Values are UUIDs, bytes, moments and texts, and lists of them; they must come into the queryset as they are.
+    Whatever else (None, a bool, a member of an enum) decides what the SQL is, and has a statement of its own.
+    """
+    return lambda build: Statement(build, kinds)
+
+
+class Statement(Generic[P, Row]):
+    def __init__(self, build: Callable[P, QuerySet[Any, Row]], kinds: Mapping[str, Kind]) -> None:
+        update_wrapper(self, build)
+        self._build, self._kinds = build, kinds
+        self._names = tuple(inspect.signature(build).parameters)
+        self._kept: dict[Hashable, _Sql] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
+        """The rows. Raises `TypeError` for an argument that has no place in the SQL as it is."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        given = dict(zip(self._names, args, strict=False)) | kwargs
+        kinds = [self._kinds.get(name) or _kind(name, value) for name, value in given.items()]
+        shapes = [kind.shape(value) for kind, value in zip(kinds, given.values(), strict=True)]
+        key = (connection.vendor, *given, *shapes)
+        sql = self._kept.get(key)
+        if sql is None:
+            self._kept[key] = sql = self._written(
+                dict(zip(given, zip(kinds, shapes, strict=True), strict=True))
+            )
+        taken = zip(kinds, given.values(), shapes, strict=True)
+        return cast(
+            "list[Row]", sql.rows([one for kind, value, shape in taken for one in kind.values(value, shape)])
+        )
+
+    def _written(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
+        stand_ins = {name: kind.stand_in(shape) for name, (kind, shape) in wanted.items()}
+        queryset = self._build(**stand_ins)  # type: ignore[call-arg]
+        flat = [
+            (name, value)
+            for name, (kind, shape) in wanted.items()
+            for value in kind.values(stand_ins[name], shape)
+        ]
+        sql = _Sql(queryset, [value for _, value in flat])
+        lost = {
+            name for number, (name, _) in enumerate(flat) if number not in sql.places
+        } - self._kinds.keys()
+        if lost and not sql.is_empty:
+            raise TypeError(f"{self.__name__}: {', '.join(lost)} does not come into the SQL as it is.")  # type: ignore[attr-defined]
+        return sql
+
+
+class _Sql:
+    """What Django made of a queryset, and which of its parameters are places of which values."""
+
+    def __init__(self, queryset: QuerySet[Any, Any], stand_ins: Sequence[Any]) -> None:
+        self._queryset = queryset
+        self._compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+        try:
+            self._text, params = self._compiler.as_sql()
+            self.is_empty = False
+        except EmptyResultSet:  # of a list without values, say
+            self._text, params, self.is_empty = "", (), True
+        self._params = tuple(params)
+        prepared = [_prepared(value, self._compiler.connection) for value in stand_ins]
+        self._place = {
+            index: number
+            for index, param in enumerate(params)
+            for number, stand_in in enumerate(prepared)
+            if type(param) is type(stand_in) and _bare(param) == _bare(stand_in)
+        }
+        self.places = frozenset(self._place.values())
+
+    def rows(self, values: Sequence[Any]) -> list[Any]:
+        """As the queryset would give them with these values, by copies of its parts that know the SQL already."""
+        if self.is_empty:
+            return []
+        connection = connections[DEFAULT_DB_ALIAS]  # each thread has its own
+        params = list(self._params)
+        for index, number in self._place.items():
+            params[index] = _prepared(values[number], connection)
+        compiler, query = copy(self._compiler), copy(self._queryset.query)
+        compiler.connection = connection
+        compiler.as_sql = lambda *_, **__: (self._text, tuple(params))
+        query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
+        found = type(self._queryset)(self._queryset.model, query, DEFAULT_DB_ALIAS)
+        for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
+            setattr(found, name, getattr(self._queryset, name))
+        return list(found)
+
+
+def places(many: int) -> int:
+    """How many places a list gets that has so many values: a power of two, so that there are few shapes."""
+    return 1 << (many - 1).bit_length() if many else 0
+
+
+def filled(values: list[Any]) -> list[Any]:
+    """As many as there are places: the last one again and again, which changes nothing of what is in a list."""
+    return values + values[-1:] * (places(len(values)) - len(values))
+
+
+# ----- kinds of arguments ---------------------------------------------------------------------------------
+
+
+class One:
+    """A value."""
+
+    def shape(self, argument: Any) -> Hashable:
+        return _type(argument)
+
+    def values(self, argument: Any, shape: Any) -> Sequence[Any]:
+        return (argument,)
+
+    def stand_in(self, shape: Any) -> Any:
+        return STAND_INS[shape]()
+
+
+class Many:
+    """A list of values of one type."""
+
+    def shape(self, argument: Any) -> Hashable:
+        return (_type(argument[0]), places(len(argument))) if argument else (None, 0)
+
+    def values(self, argument: Any, shape: Any) -> Sequence[Any]:
+        return filled(argument)
+
+    def stand_in(self, shape: Any) -> Any:
+        return [STAND_INS[shape[0]]() for _ in range(shape[1])]
+
+
+class Word:
+    """What only decides what the SQL is."""
+
+    def shape(self, argument: Any) -> Hashable:
+        return argument
+
+    def values(self, argument: Any, shape: Any) -> Sequence[Any]:
+        return ()
+
+    def stand_in(self, shape: Any) -> Any:
+        return shape
+
+
+ONE, MANY, WORD = One(), Many(), Word()
+
+
+def _kind(name: str, argument: Any) -> Kind:
+    if argument is None or isinstance(argument, (bool, Enum)):
+        return WORD
+    if isinstance(argument, list):
+        return MANY
+    if _type(argument) is None:
+        raise TypeError(f"{name}: a statement takes no {type(argument).__name__}.")
+    return ONE
+
+
+def _type(value: Any) -> type | None:
+    return next((each for each in FIELDS if isinstance(value, each)), None)
+
+
+def _prepared(value: Any, connection: Any) -> Any:
+    """As the database's driver takes it."""
+    return FIELDS[_type(value)].get_db_prep_value(value, connection)  # type: ignore[index]
+
+
+def _bare(param: Any) -> Any:
+    return getattr(param, "obj", param)  # psycopg wraps bytes

@@ -1,0 +1,174 @@
+"""Kept statements: they give what their querysets give, and build their SQL once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+from endpoints import selectors as endpoints
+from endpoints.models import Endpoint
+from scheduler.models import Instance
+from studio.projects import selectors as projects
+from studio.sharing import services as sharing
+from studio.sharing.rules import Wish
+from studio.sharing.selectors import ASKED_BY
+from studio.statements import filled, places, statement
+from studio.tenants.models import User
+from studio.tenants.rules import Actor
+from tests.support.cast import NOW, PEOPLE, Cast
+
+Rows = QuerySet[Any, Any]
+
+
+@statement()
+def with_everything(pk: UUID) -> Rows:
+    return endpoints.told(Endpoint.objects.filter(pk=pk)).prefetch_related("api_keys")
+
+
+@statement()
+def of_endpoints(pks: list[UUID]) -> Rows:
+    return (
+        Instance.objects.filter(endpoint__in=pks)
+        .order_by("endpoint_id", "ordinal")
+        .values("pk", "endpoint_id")
+    )
+
+
+def test_rows_come_as_the_queryset_gives_them(cast: Cast) -> None:
+    for found in (cast.endpoint(), cast.endpoint()):
+        (row,) = with_everything(found.pk)
+        plain = endpoints.told(Endpoint.objects.filter(pk=found.pk)).get()
+        assert row.get_deferred_fields() == plain.get_deferred_fields()
+        assert (row, row.project, row.owner.username) == (plain, plain.project, plain.owner.username)
+        assert list(row.api_keys.all()) == list(plain.api_keys.all()) != []
+    assert with_everything(uuid4()) == []
+
+
+@pytest.mark.parametrize("many", [0, 1, 2, 3, 5])
+def test_a_list_has_as_many_values_as_it_has(cast: Cast, many: int) -> None:
+    made = [cast.endpoint(instances=2).pk for _ in range(5)][:many]
+    rows = of_endpoints(made)
+    assert [row["endpoint_id"] for row in rows] == [pk for pk in sorted(made) for _ in range(2)]
+
+
+def test_sql_is_built_once_for_each_shape() -> None:
+    built = []
+
+    @statement()
+    def people(ids: list[UUID], active: bool, tenant: UUID | None) -> Rows:
+        built.append(len(ids))
+        return User.objects.filter(pk__in=ids, is_active=active, default_tenant=tenant)
+
+    for many in (1, 1, 2, 3, 4, 4):
+        people([uuid4() for _ in range(many)], active=True, tenant=uuid4())
+    assert built == [1, 2, 4]
+    people([uuid4()], False, uuid4())
+    people([uuid4()], active=False, tenant=None)
+    assert built == [1, 2, 4, 1, 1]
+
+
+@pytest.mark.parametrize("many", range(1, 40))
+def test_places_are_filled_with_the_last_value(many: int) -> None:
+    values = list(range(many))
+    assert len(filled(values)) == places(many) < 2 * many
+    assert set(filled(values)) == set(values)
+    assert filled(values)[:many] == values
+
+
+def test_values_of_each_type_find_their_places(cast: Cast) -> None:
+    @statement()
+    def named(name: str, since: datetime) -> Rows:
+        return User.objects.filter(username=name, date_joined__gte=since)
+
+    owen = cast.users["owen"]
+    assert named("owen", owen.date_joined) == [owen]
+    assert named("owen", owen.date_joined + timedelta(microseconds=1)) == []
+    assert named("mila", owen.date_joined - timedelta(days=1)) == [cast.users["mila"]]
+    assert named("o%", owen.date_joined) == []
+
+
+def late(now: datetime) -> Rows:
+    return User.objects.filter(date_joined__gt=now - timedelta(days=1))
+
+
+def like(name: str) -> Rows:
+    return User.objects.filter(username__contains=name)
+
+
+def unused(name: str) -> Rows:
+    return User.objects.all()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("build", "value"), [(late, NOW), (like, "owen"), (unused, "owen")])
+def test_a_value_that_does_not_come_as_it_is_is_refused(build: Callable[[Any], Rows], value: Any) -> None:
+    with pytest.raises(TypeError, match="does not come into the SQL as it is"):
+        statement()(build)(value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [5, 1.5, ("a",), object()])
+def test_what_is_no_value_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="takes no"):
+        statement()(unused)(value)
+
+
+def test_another_thread_asks_by_its_own_connection(cast: Cast) -> None:
+    with_everything(uuid4())
+
+    def ask() -> list[Model]:
+        try:
+            return with_everything(uuid4())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ask).result() == []
+
+
+# ----- by an actor ----------------------------------------------------------------------------------------
+
+
+@statement(actor=ASKED_BY)
+def listed(actor: Actor) -> Rows:
+    return endpoints.in_tenant(actor)
+
+
+@statement(actor=ASKED_BY)
+def creatable(actor: Actor) -> Rows:
+    return projects.creatable(actor)
+
+
+def test_everybody_gets_their_own(cast: Cast) -> None:
+    own = [cast.bare_endpoint(project=cast.project_of(name), owner=cast.users[name]) for name in PEOPLE]
+    wishes = [
+        Wish("user", "mila", "editor"),
+        Wish("user", "oskar", "viewer"),
+        Wish("tenant", "research", "viewer"),
+    ]
+    for thing, number in ((own[0], 1), (own[1], 2), (own[2], 3), (own[3].project, 2), (cast.project, 1)):
+        sharing.share(actor=cast.olga, thing=thing, shared_with=wishes[:number])
+    for name in PEOPLE:
+        assert listed(getattr(cast, name)) == list(endpoints.in_tenant(getattr(cast, name))), name
+        assert creatable(getattr(cast, name)) == list(projects.creatable(getattr(cast, name))), name
+    assert len({len(listed(getattr(cast, name))) for name in PEOPLE}) > 2
+
+
+def test_people_of_the_same_standing_share_a_statement(cast: Cast) -> None:
+    assert ASKED_BY.shape(cast.owen) == ASKED_BY.shape(cast.mila) != ASKED_BY.shape(cast.tina)
+    sharing.share(actor=cast.olga, thing=cast.project, shared_with=[Wish("user", "mila", "editor")])
+    assert ASKED_BY.shape(cast.owen) != ASKED_BY.shape(cast.mila)
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_stand_in_has_the_shape_it_was_made_of(cast: Cast, name: str) -> None:
+    sharing.share(actor=cast.olga, thing=cast.project, shared_with=[Wish("tenant", "research", "editor")])
+    shape = ASKED_BY.shape(getattr(cast, name))
+    stand_in = ASKED_BY.stand_in(shape)
+    assert ASKED_BY.shape(stand_in) == shape
+    assert len(ASKED_BY.values(stand_in, shape)) == len(ASKED_BY.values(getattr(cast, name), shape))
