@@ -12,20 +12,32 @@ from copy import copy
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import update_wrapper
+from itertools import cycle
 from secrets import randbelow, token_bytes, token_hex
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import BinaryField, DateTimeField, Field, QuerySet, TextField, UUIDField
+from django.db.models import (
+    BigIntegerField,
+    BinaryField,
+    DateTimeField,
+    Field,
+    QuerySet,
+    TextField,
+    UUIDField,
+)
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
 
 FIELDS: "dict[type, Field[Any, Any]]" = {
-    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(),
+    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(), int: BigIntegerField(),
 }  # fmt: skip
+NUMBERS = cycle(
+    range(20_000, 2**15)
+)  # small enough for each column, larger than what selectors write themselves
 # The text has every sign that a pattern would escape: so a place where values are escaped is not mistaken for one
 # where they stand as they are.
 STAND_INS: dict[type, Callable[[], Any]] = {
@@ -33,6 +45,7 @@ STAND_INS: dict[type, Callable[[], Any]] = {
     bytes: lambda: token_bytes(32),
     datetime: lambda: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=randbelow(10**15)),
     str: lambda: f"%_\\{token_hex(16)}",
+    int: lambda: next(NUMBERS),
 }
 
 
@@ -52,8 +65,9 @@ class Kind(Protocol):
 def statement(**kinds: Kind) -> Callable[[Callable[P, QuerySet[Any, Row]]], "Statement[P, Row]"]:
     """For a function that makes its queryset of nothing but its arguments.
 
-    Values are UUIDs, bytes, moments and texts, and lists of them; they must come into the queryset as they are.
-    Whatever else (None, a bool, a member of an enum) decides what the SQL is, and has a statement of its own.
+    Values are UUIDs, bytes, moments, texts and whole numbers, and lists of them; they must come into the queryset as
+    they are. Whatever else (None, a bool, a member of an enum, an argument whose kind is said to be a `WORD`) decides
+    what the SQL is, and has a statement of its own: so how many rows are wanted.
     """
     return lambda build: Statement(build, kinds)
 
@@ -82,6 +96,15 @@ class Statement(Generic[P, Row]):
             "list[Row]", sql.rows([one for kind, value, shape in taken for one in kind.values(value, shape)])
         )
 
+    def queryset(self, *args: P.args, **kwargs: P.kwargs) -> QuerySet[Any, Row]:
+        """For whoever asks for more of it than its rows."""
+        return self._build(*args, **kwargs)
+
+    @property
+    def order(self) -> list[str]:
+        """The columns it is ordered by, the same for any arguments; known once there were some."""
+        return order_of(next(iter(self._kept.values())).queryset)
+
     def _written(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
         stand_ins = {name: kind.stand_in(shape) for name, (kind, shape) in wanted.items()}
         queryset = self._build(**stand_ins)  # type: ignore[call-arg]
@@ -103,7 +126,7 @@ class _Sql:
     """What Django made of a queryset, and which of its parameters are places of which values."""
 
     def __init__(self, queryset: QuerySet[Any, Any], stand_ins: Sequence[Any]) -> None:
-        self._queryset = queryset
+        self.queryset = queryset
         self._compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         try:
             self._text, params = self._compiler.as_sql()
@@ -128,14 +151,19 @@ class _Sql:
         params = list(self._params)
         for index, number in self._place.items():
             params[index] = _prepared(values[number], connection)
-        compiler, query = copy(self._compiler), copy(self._queryset.query)
+        compiler, query = copy(self._compiler), copy(self.queryset.query)
         compiler.connection = connection
         compiler.as_sql = lambda *_, **__: (self._text, tuple(params))
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
-        found = type(self._queryset)(self._queryset.model, query, DEFAULT_DB_ALIAS)
+        found = type(self.queryset)(self.queryset.model, query, DEFAULT_DB_ALIAS)
         for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
-            setattr(found, name, getattr(self._queryset, name))
+            setattr(found, name, getattr(self.queryset, name))
         return list(found)
+
+
+def order_of(rows: QuerySet[Any, Any]) -> list[str]:
+    """Columns, the descending ones with a minus before them."""
+    return [str(column) for column in rows.query.order_by]
 
 
 def places(many: int) -> int:
