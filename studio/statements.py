@@ -19,25 +19,15 @@ from uuid import UUID, uuid4
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import (
-    BigIntegerField,
-    BinaryField,
-    DateTimeField,
-    Field,
-    QuerySet,
-    TextField,
-    UUIDField,
-)
+from django.db.models import BinaryField, DateTimeField, Field, QuerySet, TextField, UUIDField
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
 
 FIELDS: "dict[type, Field[Any, Any]]" = {
-    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(), int: BigIntegerField(),
+    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(), int: Field(),
 }  # fmt: skip
-NUMBERS = cycle(
-    range(20_000, 2**15)
-)  # small enough for each column, larger than what selectors write themselves
+NUMBERS = cycle(range(20_000, 2**15))  # small enough for each column, greater than what selectors say
 # The text has every sign that a pattern would escape: so a place where values are escaped is not mistaken for one
 # where they stand as they are.
 STAND_INS: dict[type, Callable[[], Any]] = {
@@ -139,7 +129,7 @@ class _Sql:
             index: number
             for index, param in enumerate(params)
             for number, stand_in in enumerate(prepared)
-            if type(param) is type(stand_in) and _bare(param) == _bare(stand_in)
+            if isinstance(param, type(stand_in)) and _bare(param) == _bare(stand_in)
         }
         self.places = frozenset(self._place.values())
 
