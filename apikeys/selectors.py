@@ -17,7 +17,7 @@ from studio.tenants.rules import Actor
 
 LISTED_KEYS = 10  # beside the First Key; an endpoint may have thousands
 TOLD = (
-    "endpoint", "owner__username", "description", "is_first", "prefix", *LIMITS, "experts", "created_at", "updated_at",
+    "endpoint", "owner", "description", "is_first", "prefix", *LIMITS, "experts", "created_at", "updated_at",
     "expires_at", "revoked_at", "old_until",
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
 
 def told_keys(endpoint: Endpoint) -> QuerySet[ApiKey]:
     """The same with no more than the REST API says of them, and their values."""
-    return keys_of(endpoint).only(*TOLD, "sealed")
+    return keys_of(endpoint).only(*TOLD, "owner__username", "sealed")
 
 
 @statement()
@@ -40,11 +40,11 @@ def all_told(endpoint: UUID) -> QuerySet[ApiKey]:
 
 @statement()
 def newest_keys(endpoints: list[UUID]) -> QuerySet[ApiKey]:
-    """Of each endpoint the First Key and the newest others, without their values."""
+    """Of each endpoint the First Key and the newest others, without their values and owners."""
     order = ("-is_first", "-created_at", "id")
     place = Window(RowNumber(), partition_by="endpoint_id", order_by=order)
     keys = ApiKey.objects.alias(place=place).filter(endpoint__in=endpoints, place__lte=LISTED_KEYS + 1)
-    return keys.select_related("owner").only(*TOLD).order_by(*order)
+    return keys.only(*TOLD).order_by(*order)
 
 
 def shown_once(endpoint: Endpoint) -> bool:

@@ -12,7 +12,6 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
-from apikeys.selectors import newest_keys
 from endpoints import rules, statuses
 from endpoints.models import Endpoint
 from scheduler.models import Allocation, Instance
@@ -36,9 +35,13 @@ SHOWN = (
 TOLD_WITH = ("project", "owner", "model_version__model__app")
 TOLD = (
     "name", "description", "created_at", "updated_at", "deleted_at", "generation_id", "general_access", "desired",
-    "instances", "parameters", "spec_version", "config_version", "owner__username",
-    "project__name", "project__owner", "project__general_access", "project__tenant",
-    "model_version__number", "model_version__model__name", "model_version__model__app__name",
+    "instances", "parameters", "spec_version", "config_version", "project", "owner", "model_version",
+)  # fmt: skip
+TOLD_OF_PROJECT = ("name", "owner", "general_access", "tenant")
+TOLD_OF_VERSION = ("number", "model__name", "model__app__name")
+TOLD_WHOLE = (
+    *TOLD, "owner__username", *(f"project__{name}" for name in TOLD_OF_PROJECT),
+    *(f"model_version__{name}" for name in TOLD_OF_VERSION),
 )  # fmt: skip
 INSTANCE = (
     "endpoint_id", "pk", "ordinal", "state", "state_since", "node_id", "node__name", "generation_id",
@@ -115,28 +118,11 @@ def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return found.select_related(None).select_related(*LISTED).only(*SHOWN)
 
 
-@statement()
-def told(pks: list[UUID]) -> QuerySet[Endpoint]:
-    """With no more than the REST API says of them, and who may know that depends on."""
-    return Endpoint.objects.filter(pk__in=pks).select_related(*TOLD_WITH).only(*TOLD)
-
-
 def first(*wanted: tuple[QuerySet[Endpoint], int]) -> list[list[Endpoint]]:
     """Of each so many, as `listed`: a hundred thousand ids are sorted in a third of the time that whole rows take."""
     ids: list[list[UUID]] = [list(found.values_list("pk", flat=True)[:many]) for found, many in wanted]
     rows = {row.pk: row for row in listed(Endpoint.objects.filter(pk__in=set(chain(*ids))))}
     return [[rows[pk] for pk in own if pk in rows] for own in ids]
-
-
-def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
-    """The same rows as `told`, with the First Key and the newest API keys of each as `listed_keys`."""
-    ids = [each.pk for each in found]
-    by_id: dict[UUID, Any] = {row.pk: row for row in told(ids)}
-    for row in by_id.values():
-        row.listed_keys = []
-    for key in newest_keys(ids):
-        by_id[key.endpoint_id].listed_keys.append(key)
-    return [by_id[pk] for pk in ids if pk in by_id]
 
 
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
@@ -165,8 +151,8 @@ def named(
 ) -> Endpoint:
     """By id, or by name in the project, or by name among what `in_tenant` lists.
 
-    One that is Deleting is found by its id only: its name is free. `only_told`: no more of it than `told`, and
-    whether its tenant shows values only once.
+    One that is Deleting is found by its id only: its name is free. `only_told`: no more of it than the REST API
+    says, and whether its tenant shows values only once.
 
     Raises `NotFound`; where the name fits several, the sentence lists them as `project/endpoint (id)`.
     """
@@ -202,7 +188,7 @@ def _told_alone(pk: UUID) -> QuerySet[Endpoint]:
 def _told_with_tenant(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     """Whether its tenant shows values only once is asked for one endpoint, not for those of a list."""
     whole = found.select_related(None).select_related(*TOLD_WITH, "project__tenant")
-    return whole.only(*TOLD, "project__tenant__values_once")
+    return whole.only(*TOLD_WHOLE, "project__tenant__values_once")
 
 
 def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:

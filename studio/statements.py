@@ -7,11 +7,14 @@ calls only put their own in these places.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import update_wrapper
+from itertools import islice
 from secrets import randbelow, token_bytes, token_hex
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
@@ -34,6 +37,9 @@ STAND_INS: dict[type, Callable[[], Any]] = {
     datetime: lambda: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=randbelow(10**15)),
     str: lambda: f"%_\\{token_hex(16)}",
 }
+
+
+IN_OR_PLACE = re.compile(r"%%| IN \(%s(?:, %s)+\)|%s")
 
 
 class Kind(Protocol):
@@ -110,32 +116,82 @@ class _Sql:
             self.is_empty = False
         except EmptyResultSet:  # of a list without values, say
             self._text, params, self.is_empty = "", (), True
-        self._params = tuple(params)
         prepared = [_prepared(value, self._compiler.connection) for value in stand_ins]
-        self._place = {
+        places = {
             index: number
             for index, param in enumerate(params)
             for number, stand_in in enumerate(prepared)
             if type(param) is type(stand_in) and _bare(param) == _bare(stand_in)
         }
-        self.places = frozenset(self._place.values())
+        self.places = frozenset(places.values())
+        self._params = [
+            Place(places[index]) if index in places else param for index, param in enumerate(params)
+        ]
+        if self._compiler.connection.vendor == "postgresql":
+            self._text, self._params = _with_arrays(self._text, self._params)
 
     def rows(self, values: Sequence[Any]) -> list[Any]:
         """As the queryset would give them with these values, by copies of its parts that know the SQL already."""
         if self.is_empty:
             return []
         connection = connections[DEFAULT_DB_ALIAS]  # each thread has its own
-        params = list(self._params)
-        for index, number in self._place.items():
-            params[index] = _prepared(values[number], connection)
+        params = tuple(
+            param.value(values, connection) if isinstance(param, Place) else param for param in self._params
+        )
         compiler, query = copy(self._compiler), copy(self._queryset.query)
         compiler.connection = connection
-        compiler.as_sql = lambda *_, **__: (self._text, tuple(params))
+        compiler.as_sql = lambda *_, **__: (self._text, params)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
         found = type(self._queryset)(self._queryset.model, query, DEFAULT_DB_ALIAS)
         for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
             setattr(found, name, getattr(self._queryset, name))
         return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A parameter of the SQL that is one of the values, by its number, or an array of several."""
+
+    number: int
+    further: tuple[int, ...] | None = None
+
+    def value(self, values: Sequence[Any], connection: Any) -> Any:
+        """As the database's driver takes it."""
+        if self.further is None:
+            return _prepared(values[self.number], connection)
+        return [_prepared(values[number], connection) for number in (self.number, *self.further)]
+
+
+def _with_arrays(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+    """`IN` over places becomes `= ANY` over an array: psycopg reads a text with many places anew each time."""
+    taken: list[Any] = []
+    rest = iter(params)
+
+    def instead(match: re.Match[str]) -> str:
+        own = list(islice(rest, match[0].count("%s")))
+        if len(own) > 1 and all(isinstance(param, Place) for param in own):
+            first, *further = (param.number for param in own)
+            taken.append(Place(first, tuple(further)))
+            return " = ANY(%s)"
+        taken.extend(own)
+        return match[0]
+
+    return IN_OR_PLACE.sub(instead, text), taken
+
+
+def bring(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Sequence[Any]]) -> None:
+    """Gives each row the one it is related to, one object for all that share it; `read`: a statement by ids.
+
+    Where many rows share few, `select_related` makes an object for each row, which is most of what a list costs.
+    """
+    if not rows:
+        return
+    field = rows[0]._meta.get_field(relation)
+    ids = [getattr(row, field.attname) for row in rows]
+    found = {each.pk: each for each in read(list({pk for pk in ids if pk is not None}))}
+    for row, pk in zip(rows, ids, strict=True):
+        if pk in found:
+            field.set_cached_value(row, found[pk])
 
 
 def places(many: int) -> int:

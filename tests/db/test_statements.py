@@ -17,7 +17,7 @@ from studio.projects import selectors as projects
 from studio.sharing import services as sharing
 from studio.sharing.rules import Wish
 from studio.sharing.selectors import ASKED_BY
-from studio.statements import filled, places, statement
+from studio.statements import bring, filled, places, statement
 from studio.tenants.models import User
 from studio.tenants.rules import Actor
 from tests.support.cast import NOW, PEOPLE, Cast
@@ -156,7 +156,7 @@ def test_everybody_gets_their_own(cast: Cast) -> None:
         Wish("user", "oskar", "viewer"),
         Wish("tenant", "research", "viewer"),
     ]
-    for thing, number in ((own[0], 1), (own[1], 2), (own[2], 3), (own[3].project, 2), (cast.project, 1)):
+    for thing, number in ((own[0], 1), (own[1], 2), (own[2], 3), (own[5].project, 2), (cast.project, 1)):
         sharing.share(actor=cast.olga, thing=thing, shared_with=wishes[:number])
     for name in PEOPLE:
         assert listed(getattr(cast, name)) == list(endpoints.in_tenant(getattr(cast, name))), name
@@ -177,3 +177,28 @@ def test_a_stand_in_has_the_shape_it_was_made_of(cast: Cast, name: str) -> None:
     stand_in = ASKED_BY.stand_in(shape)
     assert ASKED_BY.shape(stand_in) == shape
     assert len(ASKED_BY.values(stand_in, shape)) == len(ASKED_BY.values(getattr(cast, name), shape))
+
+
+# ----- what rows share ------------------------------------------------------------------------------------
+
+
+@statement()
+def owners(pks: list[UUID]) -> Rows:
+    return User.objects.filter(pk__in=pks).only("username")
+
+
+def test_rows_that_share_something_share_one_object(cast: Cast) -> None:
+    made = [cast.bare_endpoint(owner=cast.users[name]) for name in ("owen", "mila", "owen")]
+    rows = list(Endpoint.objects.filter(pk__in=[each.pk for each in made]).order_by("created_at", "name"))
+    bring(rows, "owner", owners)
+    assert {row.pk: row.owner.username for row in rows} == {row.pk: row.owner.username for row in made}
+    assert len({id(row.owner) for row in rows}) == 2
+
+
+def test_what_is_related_to_nothing_stays_so(cast: Cast) -> None:
+    waiting = Instance.objects.filter(endpoint=cast.endpoint().pk)
+    rows = list(waiting)
+    assert [row.node_id for row in rows] == [None]
+    bring(rows, "node", lambda pks: pytest.fail("nothing to ask for") if pks else [])
+    bring([], "node", owners)
+    assert [row.node for row in rows] == [None]
