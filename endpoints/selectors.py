@@ -89,7 +89,12 @@ def deleted_named(actor: Actor, name_or_id: str, now: datetime, project: Project
 
 def is_taken(project: UUID, name: str) -> bool:
     """Whether an endpoint that is not deleted has this name in the project."""
-    return _called(Endpoint.objects.filter(project=project), name).exists()
+    return bool(_of_that_name(project, name))
+
+
+@statement()
+def _of_that_name(project: UUID, name: str) -> QuerySet[Endpoint, UUID]:
+    return _called(Endpoint.objects.filter(project=project), name).order_by().values_list("pk", flat=True)[:1]
 
 
 def _called(pool: QuerySet[Endpoint], name: str) -> QuerySet[Endpoint]:

@@ -13,14 +13,16 @@ from django.db.models import Model, QuerySet
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from scheduler.models import Instance
+from studio.hub.models import Model as HubModel
+from studio.hub.models import ModelVersion
 from studio.projects import selectors as projects
 from studio.sharing import services as sharing
 from studio.sharing.rules import Wish
 from studio.sharing.selectors import ASKED_BY
-from studio.statements import bring, filled, places, statement
+from studio.statements import bring, bring_all, filled, places, statement
 from studio.tenants.models import User
 from studio.tenants.rules import Actor
-from tests.support.cast import NOW, PEOPLE, Cast
+from tests.support.cast import NOW, PEOPLE, Cast, make_model
 
 Rows = QuerySet[Any, Any]
 
@@ -202,3 +204,23 @@ def test_what_is_related_to_nothing_stays_so(cast: Cast) -> None:
     bring(rows, "node", lambda pks: pytest.fail("nothing to ask for") if pks else [])
     bring([], "node", owners)
     assert [row.node for row in rows] == [None]
+
+
+@statement()
+def versions_of(models: list[UUID]) -> Rows:
+    return ModelVersion.objects.filter(model__in=models).order_by("-number")
+
+
+def test_what_is_related_comes_as_django_prefetches_it(cast: Cast, django_assert_num_queries: Any) -> None:
+    made = [
+        cast.help,
+        make_model(cast.help.app, "Two", versions=2),
+        make_model(cast.help.app, "None", versions=0),
+    ]
+    wanted = {model.pk: list(model.versions.order_by("-number")) for model in made}
+    rows = list(HubModel.objects.filter(pk__in=wanted))
+    with django_assert_num_queries(1):
+        bring_all(rows, "versions", versions_of)
+    with django_assert_num_queries(0):
+        assert {row.pk: list(row.versions.all()) for row in rows} == wanted
+        assert all(version.model is row for row in rows for version in row.versions.all())
