@@ -127,7 +127,7 @@ class EndpointForm(forms.Form):
         return hub.whole(pk)
 
     def _offer_apps(self) -> MLApp | None:
-        apps = list(hub.apps())
+        apps = hub.all_apps()
         self._offer("ml_app", [("", "All ML Apps"), *((str(app.pk), app.name) for app in apps)])
         return next((app for app in apps if str(app.pk) == self._typed("ml_app")), None)
 

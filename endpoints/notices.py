@@ -21,12 +21,14 @@ from studio.audit import selectors as audit
 from studio.audit.models import Event
 from studio.hub import selectors as hub
 from studio.projects import selectors as projects
+from studio.statements import WORD, statement
 from studio.tenants.rules import Actor
 
-VISIBLE: Mapping[str, Callable[[Actor], QuerySet[Any]]] = {
-    "endpoint": endpoints.visible,
-    "project": projects.visible,
-    "model": hub.visible,
+# Kind → those of some things that the actor may see, with their names.
+SEEN: Mapping[str, Callable[[Actor, list[UUID]], list[tuple[UUID, str]]]] = {
+    "endpoint": endpoints.seen,
+    "project": projects.seen,
+    "model": hub.seen,
 }
 LOOKED_AT = (50, 500)  # of the tenant's events
 # Whoever only looked at a key changed nothing.
@@ -80,36 +82,54 @@ def any_since(actor: Actor, since: datetime) -> bool:
 
     As one, it would go the other way: through all that the actor owns.
     """
-    if _told(actor).filter(state_since__gt=since).exists():
-        return True
-    deeds = _deeds_of(actor).filter(at__gt=since) | _deeds_of_tenants(actor).filter(at__gt=since)
-    return deeds.exists()
+    return bool(
+        _newest_state_since(actor.id, since) or _newest_deed_since(actor.id, list(actor.tenants), since)
+    )
 
 
-def _told(actor: Actor) -> QuerySet[Instance]:
-    return Instance.objects.filter(TOLD, RUNNING, endpoint__owner=actor.id)
+@statement()
+def _newest_state_since(owner: UUID | None, since: datetime) -> QuerySet[Instance, UUID]:
+    """In the order of an index: a plan for any moment would else begin with all that the owner has."""
+    newer = _told(owner).filter(state_since__gt=since).order_by("-state_since")
+    return newer.values_list("pk", flat=True)[:1]
+
+
+@statement()
+def _newest_deed_since(person: UUID | None, tenants: list[UUID], since: datetime) -> QuerySet[Event, int]:
+    deeds = _deeds_of(person).filter(at__gt=since) | _deeds_of_tenants(person, tenants).filter(at__gt=since)
+    return deeds.order_by().values_list("pk", flat=True)[:1]
+
+
+def _told(owner: UUID | None) -> QuerySet[Instance]:
+    return Instance.objects.filter(TOLD, RUNNING, endpoint__owner=owner)
 
 
 def _states(actor: Actor, most: int) -> list[Notice]:
     places = _newest(actor, most)
-    rows = (
-        Instance.objects.filter(TOLD, RUNNING, endpoint__in={endpoint for endpoint, _ in places})
-        .order_by()
-        .values("endpoint_id", "state", name=F("endpoint__name"), wanted=F("endpoint__instances"))
-        .annotate(at=Max("state_since"), many=Count("pk"))
-    )
+    rows = _counts(list({endpoint for endpoint, _ in places}))
     found = {(row["endpoint_id"], row["state"]): dict(row) for row in rows}
     reasons = _reasons(endpoint for endpoint, state in places if state != InstanceState.READY)
     return [_state(found[place], reasons) for place in places if place in found]
 
 
+@statement()
+def _counts(endpoints: list[UUID]) -> QuerySet[Instance, Any]:
+    rows = Instance.objects.filter(TOLD, RUNNING, endpoint__in=endpoints).order_by()
+    named = rows.values("endpoint_id", "state", name=F("endpoint__name"), wanted=F("endpoint__instances"))
+    return named.annotate(at=Max("state_since"), many=Count("pk"))
+
+
 def _newest(actor: Actor, most: int) -> list[tuple[UUID, str]]:
     """(endpoint, state) of what came last: rows are read by an index of their dates until these are enough."""
-    rows = _told(actor).order_by("-state_since").values_list("endpoint_id", "state")
     many = 2 * most
-    while len(read := list(rows[:many])) == many and len(set(read)) < most:
+    while len(read := _newest_rows(actor.id, many)) == many and len(set(read)) < most:
         many *= 8
     return list(dict.fromkeys(read))[:most]
+
+
+@statement(most=WORD)
+def _newest_rows(owner: UUID | None, most: int) -> QuerySet[Instance, tuple[UUID, str]]:
+    return _told(owner).order_by("-state_since").values_list("endpoint_id", "state")[:most]
 
 
 def _state(row: dict[str, Any], reasons: dict[tuple[UUID, str], str]) -> Notice:
@@ -126,21 +146,20 @@ def _state(row: dict[str, Any], reasons: dict[tuple[UUID, str], str]) -> Notice:
 
 def _reasons(endpoints: Iterable[UUID]) -> dict[tuple[UUID, str], str]:
     """(endpoint, state) → why the first of its instances waits or failed."""
-    rows = Instance.objects.filter(TOLD, endpoint__in=set(endpoints)).exclude(state=InstanceState.READY)
     found: dict[tuple[UUID, str], str] = {}
-    for endpoint, state, reason, generation in rows.order_by("ordinal").values_list(
-        "endpoint_id", "state", "reason", "generation_id"
-    ):
+    for endpoint, state, reason, generation in _kept_back(list(set(endpoints))):
         found.setdefault((endpoint, state), reason_sentence(reason, generation))
     return found
 
 
+@statement()
+def _kept_back(endpoints: list[UUID]) -> QuerySet[Instance, Any]:
+    rows = Instance.objects.filter(TOLD, endpoint__in=endpoints).exclude(state=InstanceState.READY)
+    return rows.order_by("ordinal").values_list("endpoint_id", "state", "reason", "generation_id")
+
+
 def _deeds(actor: Actor, most: int) -> list[Notice]:
-    found = [
-        event
-        for deeds in (_deeds_of(actor), _deeds_of_tenants(actor))
-        for event in deeds.order_by("-at", "-id")[:most]
-    ]
+    found = [*_latest_deeds(actor.id, most), *_latest_deeds_to(actor.id, list(actor.tenants), most)]
     given = [event for event in found if event.verb in ROLES or event.thing_type in ("project", "model")]
     seen = _seen(actor, given)
     return [
@@ -155,29 +174,39 @@ def _deeds(actor: Actor, most: int) -> list[Notice]:
     ]
 
 
-def _deeds_of(actor: Actor) -> QuerySet[Event]:
-    """What others did to endpoints that were the actor's then, and are now; and what they gave or took."""
-    is_own = Exists(Endpoint.objects.filter(pk=OuterRef("thing_id"), owner=actor.id))
+@statement(most=WORD)
+def _latest_deeds(person: UUID | None, most: int) -> QuerySet[Event]:
+    return _deeds_of(person).order_by("-at", "-id")[:most]
+
+
+@statement(most=WORD)
+def _latest_deeds_to(person: UUID | None, tenants: list[UUID], most: int) -> QuerySet[Event]:
+    return _deeds_of_tenants(person, tenants).order_by("-at", "-id")[:most]
+
+
+def _deeds_of(person: UUID | None) -> QuerySet[Event]:
+    """What others did to endpoints that were this person's then, and are now; and what they gave or took."""
+    is_own = Exists(Endpoint.objects.filter(pk=OuterRef("thing_id"), owner=person))
     told = (
         Q(is_own, thing_type="endpoint", verb__in=DEEDS)
         | Q(verb__in=ROLES)
         | Q(thing_type="user", verb__in=OF_THEM)
         | Q(thing_type__in=["project", "model"], verb="transfer")
     )
-    return audit.concerning(actor).filter(told)
+    return audit.concerning(person).filter(told)
 
 
-def _deeds_of_tenants(actor: Actor) -> QuerySet[Event]:
-    return audit.concerning_tenants(actor).filter(verb__in=ROLES)
+def _deeds_of_tenants(person: UUID | None, tenants: list[UUID]) -> QuerySet[Event]:
+    return audit.concerning_tenants(person, tenants).filter(verb__in=ROLES)
 
 
 def _seen(actor: Actor, events: list[Event]) -> set[UUID]:
     """Those things that the actor may look at now. A name is told as it was when something was given or taken."""
     found: set[UUID] = set()
-    for kind, visible in VISIBLE.items():
+    for kind, seen in SEEN.items():
         ids = {event.thing_id for event in events if event.thing_type == kind}
         if ids:
-            found |= set(visible(actor).filter(pk__in=ids).order_by().values_list("pk", flat=True))
+            found |= {pk for pk, _ in seen(actor, list(ids))}
     return found
 
 
@@ -192,18 +221,14 @@ def events(actor: Actor, most: int) -> list[Event]:
     """
     shown: list[int] = []
     for many in LOOKED_AT:
-        rows = audit.of_tenant(actor.tenant).values_list("pk", "thing_type", "thing_id")
-        lately = list(rows[:many])
-        seen = _seen_of_tenant(actor, {thing for _, _, thing in lately})
+        lately = audit.latest_of_tenant(actor.tenant, many)
+        seen = _seen_of_tenant(actor, list({thing for _, _, thing in lately}))
         shown = [pk for pk, kind, thing in lately if kind in ("endpoint", "project") and thing in seen][:most]
         if len(shown) == most or len(lately) < many:
             break
-    return list(Event.objects.filter(pk__in=shown))
+    return audit.with_ids(shown)
 
 
-def _seen_of_tenant(actor: Actor, things: set[UUID]) -> set[UUID]:
+def _seen_of_tenant(actor: Actor, things: list[UUID]) -> set[UUID]:
     """Those of the things that are endpoints or projects which the actor may see."""
-    found: set[UUID] = set()
-    for visible in (endpoints.visible(actor), projects.visible(actor)):
-        found |= set(visible.filter(pk__in=things).order_by().values_list("pk", flat=True))
-    return found
+    return {pk for seen in (endpoints.seen, projects.seen) for pk, _ in seen(actor, things)}

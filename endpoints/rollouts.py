@@ -11,7 +11,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 
 from endpoints import routing
 from endpoints.models import Endpoint
@@ -21,6 +21,7 @@ from scheduler import selectors as machines
 from scheduler.models import Instance, Node, Placement
 from scheduler.rules import NodeState, waits_for_room
 from scheduler.services import end_instances, open_instances
+from studio.statements import statement
 from studio.unit import unit_of_work
 
 log = structlog.get_logger()
@@ -125,13 +126,16 @@ def _miscounted() -> set[UUID]:
 
 
 def _present(endpoint: Endpoint) -> list[Instance]:
+    return _present_rows(endpoint.pk)
+
+
+@statement()
+def _present_rows(endpoint: UUID) -> QuerySet[Instance]:
     rows = Instance.objects.filter(endpoint=endpoint).exclude(state="stopped").select_related("node")
-    return list(
-        rows.order_by("ordinal", "created_at").only(
-            "ordinal", "state", "config_version", "replaces", "reason", "rdus",
-            "node__name", "node__state", "node__intent", "node__width", "node__free", "node__generation",
-            "node__tenant",
-        )
+    return rows.order_by("ordinal", "created_at").only(
+        "ordinal", "state", "config_version", "replaces", "reason", "rdus",
+        "node__name", "node__state", "node__intent", "node__width", "node__free", "node__generation",
+        "node__tenant",
     )  # fmt: skip
 
 
@@ -164,7 +168,13 @@ def _is_open(endpoint: Endpoint, node: Node) -> bool:
 
 def _planner_looked(generation: str) -> bool:
     """Whether the reasons of those that wait are of now: every wish and every release so far was planned."""
-    return Placement.objects.filter(pk=generation, planned=F("generation__demand__count")).exists()
+    return bool(_all_planned(generation))
+
+
+@statement()
+def _all_planned(generation: str) -> QuerySet[Placement, str]:
+    planned = Placement.objects.filter(pk=generation, planned=F("generation__demand__count"))
+    return planned.values_list("pk", flat=True)
 
 
 def _room_maker(endpoint: Endpoint, rows: Sequence[Instance]) -> UUID | None:

@@ -19,8 +19,8 @@ from scheduler.rules import InstanceState, in_queue, reason_sentence
 from studio.errors import NotFound
 from studio.projects import selectors as projects
 from studio.projects.models import Project
-from studio.sharing.selectors import facts_of, shared_with
-from studio.statements import statement
+from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
+from studio.statements import WORD, statement
 from studio.tenants.rules import Actor, Facts, may
 
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
@@ -72,9 +72,19 @@ def recently_deleted(actor: Actor, now: datetime, project: Project | None = None
     Of one project, or of the active tenant.
     """
     place = Q(project=project) if project else Q(project__tenant=actor.tenant)
-    lately = Q(desired="deleted", deleted_at__gt=now - rules.KEPT, project__deleted_at__isnull=True)
+    return _deleted_since(actor, place, now - rules.KEPT)
+
+
+def _deleted_since(actor: Actor, place: Q, since: datetime) -> QuerySet[Endpoint]:
+    lately = Q(desired="deleted", deleted_at__gt=since, project__deleted_at__isnull=True)
     found = Endpoint.objects.filter(_seen_by(actor), place, lately)
     return found.select_related(*WITH).order_by("-deleted_at", "id")
+
+
+@statement(actor=ASKED_BY, most=WORD)
+def listed_deleted(actor: Actor, project: UUID, since: datetime, most: int) -> QuerySet[Endpoint]:
+    """Of `recently_deleted` the first of a project: those that were deleted `since`."""
+    return listed(_deleted_since(actor, Q(project=project), since))[:most]
 
 
 def deleted_named(actor: Actor, name_or_id: str, now: datetime, project: Project | None = None) -> Endpoint:
@@ -123,11 +133,21 @@ def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return found.select_related(None).select_related(*LISTED).only(*SHOWN)
 
 
-def first(*wanted: tuple[QuerySet[Endpoint], int]) -> list[list[Endpoint]]:
-    """Of each so many, as `listed`: a hundred thousand ids are sorted in a third of the time that whole rows take."""
-    ids: list[list[UUID]] = [list(found.values_list("pk", flat=True)[:many]) for found, many in wanted]
-    rows = {row.pk: row for row in listed(Endpoint.objects.filter(pk__in=set(chain(*ids))))}
-    return [[rows[pk] for pk in own if pk in rows] for own in ids]
+def rows_of(*wanted: Sequence[UUID]) -> list[list[Endpoint]]:
+    """For each list of ids its rows, as `listed`."""
+    rows = {row.pk: row for row in _with_ids(list(set(chain(*wanted))))}
+    return [[rows[pk] for pk in own if pk in rows] for own in wanted]
+
+
+@statement()
+def _with_ids(pks: list[UUID]) -> QuerySet[Endpoint]:
+    return listed(Endpoint.objects.filter(pk__in=pks).order_by())
+
+
+@statement(actor=ASKED_BY)
+def seen(actor: Actor, pks: list[UUID]) -> QuerySet[Endpoint, tuple[UUID, str]]:
+    """Those of these that are among the visible ones, with their names."""
+    return visible(actor).filter(pk__in=pks).order_by().values_list("pk", "name")
 
 
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
@@ -141,14 +161,43 @@ def shared_alone(actor: Actor) -> QuerySet[Endpoint]:
     return alone.order_by("-created_at", "id")
 
 
+@statement(actor=ASKED_BY, most=WORD)
+def listed_alone(actor: Actor, most: int) -> QuerySet[Endpoint]:
+    return listed(shared_alone(actor))[:most]
+
+
+@statement(actor=ASKED_BY, most=WORD)
+def listed_of_model(actor: Actor, model: UUID, most: int | None) -> QuerySet[Endpoint]:
+    """Newest first."""
+    running = visible(actor).filter(model_version__model=model)
+    return listed(running.order_by("-created_at", "id"))[:most]
+
+
+@statement(actor=ASKED_BY, most=WORD)
+def versions_run(actor: Actor, model: UUID, most: int) -> QuerySet[Endpoint, int]:
+    """The number of the model's version, once for each endpoint that runs it; of so many endpoints only."""
+    running = visible(actor).filter(model_version__model=model).order_by()
+    return running.values_list("model_version__number", flat=True)[:most]
+
+
 def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
     """Project → how many endpoints of it the actor may see."""
-    rows = visible(actor).filter(project__in=list(wanted)).order_by()
-    return dict(rows.values_list("project").annotate(Count("pk")))
+    return dict(_counts(actor, [each.pk for each in wanted]))
 
 
-def in_project(actor: Actor, project: Project) -> QuerySet[Endpoint]:
+@statement(actor=ASKED_BY)
+def _counts(actor: Actor, projects: list[UUID]) -> QuerySet[Endpoint, tuple[UUID, int]]:
+    rows = visible(actor).filter(project__in=projects).order_by()
+    return rows.values_list("project").annotate(Count("pk"))
+
+
+def in_project(actor: Actor, project: Project | UUID) -> QuerySet[Endpoint]:
     return visible(actor).filter(project=project).order_by("-created_at", "id")
+
+
+@statement(actor=ASKED_BY, most=WORD)
+def listed_in_project(actor: Actor, project: UUID, most: int | None) -> QuerySet[Endpoint]:
+    return listed(in_project(actor, project))[:most]
 
 
 def named(
@@ -205,23 +254,26 @@ def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:
     raise NotFound(f"There are several of {what}: {several}. {remedy}", {"project": "needed"})
 
 
-def answering(actor: Actor) -> QuerySet[Endpoint]:
+def answering(actor: Actor, most: int) -> list[UUID]:
     """Those of `in_tenant` that are Live or Updating; cheaper than to ask each for its status."""
-    return _running_with(actor, InstanceState.READY)
+    return _running_with(actor, InstanceState.READY, most)
 
 
-def waiting(actor: Actor) -> QuerySet[Endpoint]:
+def waiting(actor: Actor, most: int) -> list[UUID]:
     """Those of `in_tenant` of which at least one instance waits for RDUs."""
-    return _running_with(actor, InstanceState.AWAITING)
+    return _running_with(actor, InstanceState.AWAITING, most)
 
 
-def _running_with(actor: Actor, state: str) -> QuerySet[Endpoint]:
-    """Without `visible`: what runs is not gone, and to ask whether it is takes the newest out of their order."""
+@statement(actor=ASKED_BY, most=WORD)
+def _running_with(actor: Actor, state: str, most: int) -> QuerySet[Endpoint, UUID]:
+    """Without `visible`: what runs is not gone, and to ask whether it is takes the newest out of their order.
+
+    Ids alone: a hundred thousand of them are sorted in a third of the time that whole rows take.
+    """
     rows = Instance.objects.filter(endpoint=OuterRef("pk"), state=state)
     running = Q(desired=Endpoint.Desired.RUNNING)
-    return Endpoint.objects.filter(_seen_by(actor), _here(actor), running, Exists(rows)).order_by(
-        "-created_at", "id"
-    )
+    found = Endpoint.objects.filter(_seen_by(actor), _here(actor), running, Exists(rows))
+    return found.order_by("-created_at", "id").values_list("pk", flat=True)[:most]
 
 
 # ----- views ----------------------------------------------------------------------------------------------

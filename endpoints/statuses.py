@@ -13,6 +13,7 @@ from endpoints.models import Endpoint
 from endpoints.rules import Tally
 from scheduler.models import LIVE, Instance
 from scheduler.rules import COMING, InstanceState, NodeState
+from studio.statements import statement
 
 Fact = tuple[
     str, int, UUID | None, str | None
@@ -22,12 +23,15 @@ Fact = tuple[
 def tallies(endpoints: Sequence[Endpoint]) -> dict[UUID, Tally]:
     """Endpoint id → its wish and the states of its instances, in one query."""
     found: dict[UUID, list[Fact]] = {endpoint.pk: [] for endpoint in endpoints}
-    rows = Instance.objects.filter(endpoint__in=found).exclude(state=InstanceState.STOPPED)
-    for pk, *fact in rows.order_by().values_list(
-        "endpoint_id", "state", "config_version", "node_id", "reason__code"
-    ):
+    for pk, *fact in _facts(list(found)):
         found[pk].append((fact[0], fact[1], fact[2], fact[3]))
     return {endpoint.pk: tally(endpoint, found[endpoint.pk]) for endpoint in endpoints}
+
+
+@statement()
+def _facts(endpoints: list[UUID]) -> QuerySet[Instance, Any]:
+    rows = Instance.objects.filter(endpoint__in=endpoints).exclude(state=InstanceState.STOPPED).order_by()
+    return rows.values_list("endpoint_id", "state", "config_version", "node_id", "reason__code")
 
 
 def tally(endpoint: Endpoint, instances: Iterable[Fact]) -> Tally:

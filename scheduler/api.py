@@ -13,7 +13,7 @@ from scheduler.resources import Held, NodeRow
 from scheduler.rules import join_command
 from studio import env
 from studio.errors import Refusal
-from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_api import PAGE, ApiRequest, Body, kept_page, moment
 from studio.json_docs import changes, creates, looks
 from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor, Facts, may, require
@@ -94,7 +94,8 @@ def list_nodes(
 ) -> dict[str, Any]:
     """Nodes with who holds their RDUs. An endpoint is named only if you can see it."""
     require(request.auth, "resources.see", services.NODE_FACTS)
-    found, following = page(resources.found_nodes((arch or "").upper(), state or ""), cursor, limit)
+    wanted = ((arch or "").upper() or None, state or None)
+    found, following = kept_page(resources.found_nodes, cursor, limit, *wanted)
     rows = resources.node_rows(request.auth, found)
     return {"nodes": [_node(request.auth, row) for row in rows], "next": following}
 

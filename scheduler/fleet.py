@@ -13,6 +13,7 @@ from django.db.models import Aggregate, Count, QuerySet, TextField
 from scheduler.models import Node
 from scheduler.planner import Alike, NodeView
 from scheduler.rules import NodeState
+from studio.statements import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +48,39 @@ class _Names(Aggregate):
         )
 
 
-def kinds(rows: QuerySet[Node]) -> list[Kind]:
-    """Without names."""
+def kinds(generations: list[str] | None = None) -> list[Kind]:
+    """All, or those of these generations; without names."""
     return [
         Kind(generation, state, width, free, count, tenant=tenant)
-        for generation, state, width, free, tenant, count in _grouped(rows).annotate(count=Count("pk"))
+        for generation, state, width, free, tenant, count in _counted(generations)
     ]
 
 
-def named_kinds(rows: QuerySet[Node]) -> list[Kind]:
+def named_kinds(generation: str, *, without: UUID | None = None) -> list[Kind]:
+    """`without`: a node that shall not be among them."""
     found = []
-    for generation, state, width, free, tenant, written in _grouped(rows).annotate(names=_Names("name")):
+    for state, width, free, tenant, written in _named(generation, without):
         names = written.split(",")
         found.append(Kind(generation, state, width, free, len(names), names, tenant))
     return found
 
 
-def _grouped(rows: QuerySet[Node]) -> Any:
-    return rows.order_by().values_list("generation_id", "state", "width", "free", "tenant_id")
+@statement()
+def _counted(generations: list[str] | None) -> QuerySet[Node, Any]:
+    rows = _present() if generations is None else _present().filter(generation__in=generations)
+    kinds = rows.values_list("generation_id", "state", "width", "free", "tenant_id")
+    return kinds.annotate(count=Count("pk"))
+
+
+@statement()
+def _named(generation: str, without: UUID | None) -> QuerySet[Node, Any]:
+    rows = _present().filter(generation=generation)
+    rows = rows if without is None else rows.exclude(pk=without)
+    return rows.values_list("state", "width", "free", "tenant_id").annotate(names=_Names("name"))
+
+
+def _present() -> QuerySet[Node]:
+    return Node.objects.exclude(state=NodeState.REMOVED).order_by()
 
 
 def with_freed(found: Iterable[Kind], freed: Mapping[str, int]) -> list[Kind]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
@@ -10,6 +11,7 @@ from scheduler import planner
 from scheduler.models import Instance, Node, Quota
 from scheduler.rules import InstanceState, NodeState
 from studio.hub.models import Generation
+from studio.statements import statement
 
 AT_WORK = (InstanceState.PLACED, InstanceState.STARTING, InstanceState.WARMING, InstanceState.READY)
 # Its node is to be emptied, or is another tenant's.
@@ -41,20 +43,23 @@ def held(tenants: Iterable[UUID] | None = None) -> Held:
 
     To a database one tenant looks small, and it then takes longer over that one than over all.
     """
-    rows = holders()
-    if tenants is not None:
-        rows = rows.filter(endpoint__project__tenant__in=list(tenants))
     found: dict[UUID, dict[str, int]] = {}
-    for tenant, generation, rdus in rows.values_list(
-        "endpoint__project__tenant_id", "generation_id"
-    ).annotate(Sum("rdus")):
+    for tenant, generation, rdus in _held(None if tenants is None else list(tenants)):
         found.setdefault(tenant, {})[generation] = rdus
     return found
 
 
+@statement()
+def _held(tenants: list[UUID] | None) -> QuerySet[Instance, Any]:
+    rows = holders()
+    if tenants is not None:
+        rows = rows.filter(endpoint__project__tenant__in=tenants)
+    return rows.values_list("endpoint__project__tenant_id", "generation_id").annotate(Sum("rdus"))
+
+
 def policy(generation: str, freed: Mapping[UUID, int] | None = None) -> planner.Policy:
     """What the planner has to keep to now. `freed`: RDUs by tenant that are taken for free."""
-    rows = list(Quota.objects.filter(generation=generation))
+    rows = _quotas(generation)
     if not rows:  # as nearly everywhere
         return planner.OPEN_POLICY
     used = held(row.tenant_id for row in rows)
@@ -63,6 +68,11 @@ def policy(generation: str, freed: Mapping[UUID, int] | None = None) -> planner.
         now = used.get(row.tenant_id, {}).get(generation, 0) - (freed or {}).get(row.tenant_id, 0)
         quotas[str(row.tenant_id)] = planner.Quota(max(0, now), row.maximum, row.guaranteed)
     return planner.Policy(quotas)
+
+
+@statement()
+def _quotas(generation: str) -> QuerySet[Quota]:
+    return Quota.objects.filter(generation=generation)
 
 
 def relieved(endpoints: Iterable[UUID]) -> dict[UUID, int]:

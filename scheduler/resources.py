@@ -19,6 +19,7 @@ from scheduler import fleet, planner
 from scheduler import selectors as machines
 from scheduler.models import LIVE, Allocation, Instance, Node
 from scheduler.rules import COMING, InstanceState, reason_sentence
+from studio.statements import WORD, statement
 from studio.tenants.rules import Actor, Facts, may
 
 QUEUE_SHOWN = 20  # instances of each generation
@@ -95,10 +96,11 @@ class Move:
 # ----- nodes ----------------------------------------------------------------------------------------------
 
 
-def found_nodes(generation: str = "", state: str = "") -> QuerySet[Node]:
-    """By name; the order ends with a unique column, so it can be paged."""
+@statement(most=WORD)
+def found_nodes(generation: str | None, state: str | None, most: int | None) -> QuerySet[Node]:
+    """By name; the order ends with a unique column, so it can be paged. None: any."""
     wanted = {"generation": generation, "state": state}
-    return machines.nodes().filter(**{name: value for name, value in wanted.items() if value})
+    return machines.nodes().filter(**{name: value for name, value in wanted.items() if value})[:most]
 
 
 def node_rows(actor: Actor, nodes: Sequence[Node]) -> list[NodeRow]:
@@ -127,12 +129,16 @@ class _Live(NamedTuple):
 
 
 def _live_on(nodes: Sequence[Node]) -> list[_Live]:
-    live = Allocation.objects.filter(rdu__node__in=[node.pk for node in nodes], released_at=None)
-    found = live.order_by("rdu__node_id", "rdu__index").values_list(
+    return [_Live(*row) for row in _held_on([node.pk for node in nodes])]
+
+
+@statement()
+def _held_on(nodes: list[UUID]) -> QuerySet[Allocation, Any]:
+    live = Allocation.objects.filter(rdu__node__in=nodes, released_at=None)
+    return live.order_by("rdu__node_id", "rdu__index").values_list(
         "rdu__node_id", "rdu__index", "instance_id", "instance__ordinal", "instance__state",
         "instance__endpoint_id", "instance__endpoint__project__tenant_id",
     )  # fmt: skip
-    return [_Live(*row) for row in found]
 
 
 def _node_rows(
@@ -164,8 +170,7 @@ def _whose(actor: Actor, node: Node) -> str:
 
 def _names(actor: Actor, wanted: Iterable[UUID]) -> dict[UUID, str]:
     """Those of the endpoints that the actor may see, with their names."""
-    seen = endpoints.visible(actor).filter(pk__in=list(wanted)).order_by()
-    return dict(seen.values_list("pk", "name"))
+    return dict(endpoints.seen(actor, list(wanted)))
 
 
 def _holder(actor: Actor, endpoint: UUID, tenant: UUID, names: dict[UUID, str]) -> Holder:
@@ -192,14 +197,22 @@ class _Waiting(NamedTuple):
 
 def _first_waiting(generation: str) -> tuple[list[_Waiting], int]:
     """Of each generation, and how many more there are."""
-    waiting = Instance.objects.filter(state=InstanceState.AWAITING)
-    waiting = waiting.filter(generation=generation) if generation else waiting
-    counts = dict(waiting.order_by().values_list("generation").annotate(Count("pk")))
-    found: list[_Waiting] = []
-    for code in sorted(counts):
-        rows = waiting.filter(generation=code).order_by("created_at", "endpoint_id", "ordinal", "id")
-        found += [_Waiting(*row) for row in rows.values_list(*WAITING_SHOWN)[:QUEUE_SHOWN]]
+    counts = {code: many for code, many in _waiting_by_generation() if generation in ("", code)}
+    found = [_Waiting(*row) for code in sorted(counts) for row in _longest_waiting(code)]
     return found, sum(counts.values()) - len(found)
+
+
+@statement()
+def _waiting_by_generation() -> QuerySet[Instance, tuple[str, int]]:
+    waiting = Instance.objects.filter(state=InstanceState.AWAITING).order_by()
+    return waiting.values_list("generation").annotate(Count("pk"))
+
+
+@statement()
+def _longest_waiting(generation: str) -> QuerySet[Instance, Any]:
+    rows = Instance.objects.filter(state=InstanceState.AWAITING, generation=generation)
+    ordered = rows.order_by("created_at", "endpoint_id", "ordinal", "id")
+    return ordered.values_list(*WAITING_SHOWN)[:QUEUE_SHOWN]
 
 
 def _waits(actor: Actor, first: Iterable[_Waiting], names: dict[UUID, str]) -> list[Wait]:
@@ -239,15 +252,15 @@ def moves(actor: Actor, row: NodeRow) -> list[Move]:
     staying = {each.instance: each for each in row.held if each.state in (*COMING, InstanceState.READY)}
     instances = Instance.objects.filter(pk__in=staying).select_related("endpoint__project")
     generation = row.node.generation_id
-    others = machines.nodes().filter(generation=generation).exclude(pk=row.node.pk)
+    others = fleet.named_kinds(generation, without=row.node.pk)
     found: list[Move] = []
     for width, group in _by_width(instances):
-        kinds = fleet.named_kinds(others.filter(width__gte=width))
+        wide = [kind for kind in others if kind.width >= width]
         given_up: Counter[UUID] = Counter()  # in turn, as each is replaced
         for each in group:
             given_up[each.endpoint.project.tenant_id] += each.rdus
         wish = [_replacement(each) for each in group]
-        plan = machines.dry_run(kinds, generation, wish, given_up=given_up)
+        plan = machines.dry_run(wide, generation, wish, given_up=given_up)
         targets = {each.instance: each.node for each in plan.placements}
         reasons = {each.instance: each.reason.as_json() for each in plan.waits}
         for each in group:

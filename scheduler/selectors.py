@@ -1,9 +1,11 @@
 """Reading the machines: capacity per generation, and where an endpoint's instances would land now."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
@@ -16,6 +18,7 @@ from scheduler.models import LIVE, Allocation, Control, Instance, Node
 from scheduler.rules import InstanceState, NodeState, reason_sentence
 from studio.errors import NotFound
 from studio.hub.models import DeployOption, Generation
+from studio.statements import statement
 from studio.tenants.rules import Actor
 
 HELD, HELD_SECONDS = "rdus-held", 2
@@ -94,7 +97,7 @@ def node_named(name_or_id: str) -> Node:
 
 def capacities(actor: Actor) -> list[Capacity]:
     """One per generation that has nodes, in the operator's order; as many queries however many nodes there are."""
-    return capacities_of(actor, fleet.kinds(nodes()))
+    return capacities_of(actor, fleet.kinds())
 
 
 def capacities_of(actor: Actor, kinds: Sequence[Kind]) -> list[Capacity]:
@@ -102,8 +105,12 @@ def capacities_of(actor: Actor, kinds: Sequence[Kind]) -> list[Capacity]:
     own: dict[str, list[Kind]] = {}
     for kind in kinds:
         own.setdefault(kind.generation, []).append(kind)
-    order = Generation.objects.order_by("rank", "code").values_list("code", flat=True)
-    return [_capacity(actor, code, own[code]) for code in order if code in own]
+    return [_capacity(actor, code, own[code]) for code in _generations() if code in own]
+
+
+@statement()
+def _generations() -> QuerySet[Generation, str]:
+    return Generation.objects.order_by("rank", "code").values_list("code", flat=True)
 
 
 def _capacity(actor: Actor, generation: str, kinds: Sequence[Kind]) -> Capacity:
@@ -155,7 +162,7 @@ def preview(
     anew = endpoint if not kept else None
     whose = tenant or actor.tenant
     wish = _wish(str(endpoint or "new"), str(whose), rdus, range(kept + 1, instances + 1))
-    there = fleet.named_kinds(nodes().filter(generation=generation))
+    there = fleet.named_kinds(generation)
     freed = _held_of(anew)
     seen = fleet.with_freed((kind for kind in there if kind.width >= min_width), _by_name(freed))
     plan = dry_run(seen, generation, wish, anew, _given_up(whose, freed))
@@ -183,11 +190,11 @@ def spare(endpoint: Endpoint, freed: Mapping[UUID, int]) -> int:
 
     `freed`: RDUs by node that come free without further ado.
     """
-    rows = nodes().filter(generation=endpoint.generation_id, width__gte=endpoint.min_width)
     wish = _wish(
         str(endpoint.pk), str(endpoint.project.tenant_id), endpoint.rdus, range(1, endpoint.instances + 1)
     )
-    seen = fleet.with_freed(fleet.named_kinds(rows), _by_name(freed))
+    wide = (kind for kind in fleet.named_kinds(endpoint.generation_id) if kind.width >= endpoint.min_width)
+    seen = fleet.with_freed(wide, _by_name(freed))
     given_up = _given_up(endpoint.project.tenant_id, freed)
     return len(dry_run(seen, endpoint.generation_id, wish, endpoint.pk, given_up).placements)
 
@@ -227,12 +234,14 @@ def _wish(endpoint: str, tenant: str, rdus: int, numbers: range) -> list[planner
 
 def _held_of(endpoint: UUID | None) -> dict[UUID, int]:
     """Node → RDUs that the endpoint holds on it."""
-    found: dict[UUID, int] = {}
-    if endpoint is not None:
-        held = Allocation.objects.filter(released_at=None, instance__endpoint=endpoint)
-        for node in held.values_list("rdu__node_id", flat=True):
-            found[node] = found.get(node, 0) + 1
-    return found
+    return Counter(_nodes_of(endpoint) if endpoint is not None else ())
+
+
+@statement()
+def _nodes_of(endpoint: UUID) -> QuerySet[Allocation, UUID]:
+    """Once for each RDU that it holds there."""
+    held = Allocation.objects.filter(released_at=None, instance__endpoint=endpoint)
+    return held.values_list("rdu__node_id", flat=True)
 
 
 def views(rows: QuerySet[Node]) -> list[planner.NodeView]:
@@ -250,28 +259,41 @@ def views(rows: QuerySet[Node]) -> list[planner.NodeView]:
 
 
 def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
-    names = Node.objects.filter(pk__in=freed).values_list("pk", "name") if freed else ()
-    return {name: freed[pk] for pk, name in names}
+    return {name: freed[pk] for pk, name in _names(list(freed))}
+
+
+@statement()
+def _names(nodes: list[UUID]) -> QuerySet[Node, tuple[UUID, str]]:
+    return Node.objects.order_by().filter(pk__in=nodes).values_list("pk", "name")
 
 
 def _in_this_order(names: Sequence[str]) -> list[Node]:
-    drawn = Node.objects.order_by().only("name", "state", "virtual", "width")
-    found = {node.name: node for node in drawn.filter(name__in=names)}
+    found = {node.name: node for node in _drawn(list(names))}
     return [found[name] for name in names if name in found]
+
+
+@statement()
+def _drawn(names: list[str]) -> QuerySet[Node]:
+    return Node.objects.order_by().only("name", "state", "virtual", "width").filter(name__in=names)
 
 
 def _waiting_now(generation: str, most: int, without: UUID | None) -> list[planner.Waiting]:
     """Every instance of the generation that waits for at most so many RDUs, as the planner sees it."""
-    rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=most)
-    if without is not None:
-        rows = rows.exclude(endpoint=without)
-    found = list(rows.order_by().values_list("pk", "endpoint_id", "rdus", "created_at", "ordinal"))
+    found = _awaiting(generation, most, without)
     homes = Endpoint.objects.filter(pk__in={endpoint for _, endpoint, *_ in found}).order_by()
-    tenants = dict(homes.values_list("pk", "project__tenant_id"))
+    tenants = dict(homes.values_list("pk", "project__tenant_id")) if found else {}
     return [
         planner.Waiting(str(pk), str(endpoint), str(tenants[endpoint]), rdus, created.timestamp(), ordinal)
         for pk, endpoint, rdus, created, ordinal in found
     ]
+
+
+@statement()
+def _awaiting(generation: str, most: int, without: UUID | None) -> QuerySet[Instance, Any]:
+    rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=most)
+    if without is not None:
+        rows = rows.exclude(endpoint=without)
+    return rows.order_by().values_list("pk", "endpoint_id", "rdus", "created_at", "ordinal")
 
 
 def pictures(
@@ -302,11 +324,16 @@ def pictures(
 
 def _holders(rows: Sequence[Node], without: UUID | None = None) -> dict[tuple[UUID, int], UUID]:
     """(node, RDU index) → tenant that holds it."""
-    held = Allocation.objects.filter(Q(rdu__node__in=[node.pk for node in rows]), released_at=None)
+    found = _held_on([node.pk for node in rows], without)
+    return {(node, index): tenant for node, index, tenant in found}
+
+
+@statement()
+def _held_on(nodes: list[UUID], without: UUID | None) -> QuerySet[Allocation, Any]:
+    held = Allocation.objects.filter(rdu__node__in=nodes, released_at=None)
     if without is not None:
         held = held.exclude(instance__endpoint=without)
-    found = held.values_list("rdu__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
-    return {(node, index): tenant for node, index, tenant in found}
+    return held.values_list("rdu__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
 
 
 def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
@@ -320,7 +347,7 @@ def kinds_for(options: Sequence[DeployOption], tenant: UUID | None) -> list[Kind
 
     Those that are another tenant's are none.
     """
-    found = fleet.kinds(nodes().filter(generation__in=[option.generation_id for option in options]))
+    found = fleet.kinds([option.generation_id for option in options])
     return [kind for kind in found if kind.is_open_to(tenant)]
 
 
@@ -364,10 +391,16 @@ def _most_free(kinds: Sequence[Kind], freed: Mapping[UUID, int]) -> dict[str, in
     for kind in kinds:
         if kind.is_ready:
             found[kind.generation] = max(kind.free, found.get(kind.generation, 0))
-    own = nodes().filter(pk__in=list(freed), state=NodeState.READY).order_by() if freed else nodes().none()
-    for pk, code, spare in own.values_list("pk", "generation_id", "free"):
+    for pk, code, spare in _free_on(list(freed)):
         found[code] = max(found.get(code, 0), spare + freed[pk])
     return found
+
+
+@statement()
+def _free_on(nodes: list[UUID]) -> QuerySet[Node, tuple[UUID, str, int]]:
+    """Of those that take instances."""
+    ready = Node.objects.filter(pk__in=nodes, state=NodeState.READY).order_by()
+    return ready.values_list("pk", "generation_id", "free")
 
 
 def endpoints_on(node: UUID) -> list[UUID]:

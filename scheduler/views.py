@@ -25,7 +25,7 @@ from scheduler.resources import Held, Move, NodeRow, Wait
 from scheduler.rules import NODE_STATES, NodeState, answers, join_command
 from studio import env, htmx
 from studio.errors import Refusal
-from studio.json_api import page as page_of
+from studio.json_api import kept_page
 from studio.tenants import selectors as tenants
 from studio.tenants.rules import Actor, Facts, may, require
 
@@ -42,11 +42,12 @@ TONES = 5  # colours of endpoints; more share them
 def resources(request: htmx.Request) -> HttpResponse:
     actor = request.actor
     require(actor, "resources.see", services.NODE_FACTS)
-    kinds = fleet.kinds(selectors.nodes())
+    kinds = fleet.kinds()
     pools = selectors.capacities_of(actor, kinds)
     generation = _chosen(request, "generation", [pool.generation for pool in pools])
     state = _chosen(request, "state", NODE_STATES)
-    nodes, following = page_of(reading.found_nodes(generation, state), request.GET.get("cursor"), PAGE)
+    cursor = request.GET.get("cursor")
+    nodes, following = kept_page(reading.found_nodes, cursor, PAGE, generation or None, state or None)
     rows, queue = reading.overview(actor, nodes, generation)
     context = {
         "capacity": [Pool(pool) for pool in pools if generation in ("", pool.generation)],

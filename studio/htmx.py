@@ -232,7 +232,7 @@ class Frame:
 
     @cached_property
     def tenants(self) -> list[Tenant]:
-        return list(tenants.visible(self.actor).order_by("name")) if self.actor else []
+        return tenants.switcher(self.actor) if self.actor else []
 
     @cached_property
     def tenant(self) -> Tenant | None:

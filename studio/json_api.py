@@ -33,6 +33,7 @@ from studio.accounts import selectors as accounts
 from studio.errors import Invalid, NotFound, NotSignedIn, Refusal, invalid_field
 from studio.json_docs import DescribedAPI
 from studio.middleware import client_address
+from studio.statements import Statement, order_of
 from studio.tenants import selectors as tenants
 from studio.tenants import services as tenant_services
 from studio.tenants.rules import Actor
@@ -335,14 +336,36 @@ def page(
     The order must end with a unique column. What is added or removed meanwhile shifts nothing. `only`: a filter that
     is dear to ask of all rows; the nearest are asked first, which as a rule are enough.
     """
-    if not 1 <= limit <= MOST:
-        raise invalid_field("limit", f"limit must be from 1 to {MOST}, not {limit}.")
-    columns = [str(column) for column in rows.query.order_by]
+    _check_limit(limit)
+    columns = order_of(rows)
     if cursor:
         rows = rows.filter(_after(rows.model, columns, cursor))
     found = _nearest(rows, only, limit + 1) if only else []
     if len(found) <= limit:
         found = list((only(rows) if only else rows)[: limit + 1])
+    return _cut(found, limit, columns)
+
+
+def kept_page(
+    rows: Statement[..., Row], cursor: str | None, limit: int, *args: Any
+) -> tuple[list[Row], str | None]:
+    """The same of a kept statement, whose last argument is how many rows are wanted, None for all.
+
+    Most look at the first page and no further; what stands behind a cursor is a query that is built anew.
+    """
+    _check_limit(limit)
+    if cursor:
+        return page(rows.queryset(*args, None), cursor, limit)
+    found = rows(*args, limit + 1)
+    return _cut(found, limit, rows.order)
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MOST:
+        raise invalid_field("limit", f"limit must be from 1 to {MOST}, not {limit}.")
+
+
+def _cut(found: list[Row], limit: int, columns: Sequence[str]) -> tuple[list[Row], str | None]:
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]

@@ -14,21 +14,32 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import update_wrapper
-from itertools import islice
+from itertools import cycle, islice
 from secrets import randbelow, token_bytes, token_hex
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import BinaryField, DateTimeField, Field, QuerySet, TextField, UUIDField
+from django.db.models import (
+    BigIntegerField,
+    BinaryField,
+    DateTimeField,
+    Field,
+    QuerySet,
+    TextField,
+    UUIDField,
+)
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
 
 FIELDS: "dict[type, Field[Any, Any]]" = {
-    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(),
+    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(), int: BigIntegerField(),
 }  # fmt: skip
+NUMBERS = cycle(
+    range(20_000, 2**15)
+)  # small enough for each column, larger than what selectors write themselves
 # The text has every sign that a pattern would escape: so a place where values are escaped is not mistaken for one
 # where they stand as they are.
 STAND_INS: dict[type, Callable[[], Any]] = {
@@ -36,6 +47,7 @@ STAND_INS: dict[type, Callable[[], Any]] = {
     bytes: lambda: token_bytes(32),
     datetime: lambda: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=randbelow(10**15)),
     str: lambda: f"%_\\{token_hex(16)}",
+    int: lambda: next(NUMBERS),
 }
 
 
@@ -58,8 +70,9 @@ class Kind(Protocol):
 def statement(**kinds: Kind) -> Callable[[Callable[P, QuerySet[Any, Row]]], "Statement[P, Row]"]:
     """For a function that makes its queryset of nothing but its arguments.
 
-    Values are UUIDs, bytes, moments and texts, and lists of them; they must come into the queryset as they are.
-    Whatever else (None, a bool, a member of an enum) decides what the SQL is, and has a statement of its own.
+    Values are UUIDs, bytes, moments, texts and whole numbers, and lists of them; they must come into the queryset as
+    they are. Whatever else (None, a bool, a member of an enum, an argument whose kind is said to be a `WORD`) decides
+    what the SQL is, and has a statement of its own: so how many rows are wanted.
     """
     return lambda build: Statement(build, kinds)
 
@@ -88,7 +101,22 @@ class Statement(Generic[P, Row]):
             "list[Row]", sql.rows([one for kind, value, shape in taken for one in kind.values(value, shape)])
         )
 
+    def queryset(self, *args: P.args, **kwargs: P.kwargs) -> QuerySet[Any, Row]:
+        """For whoever asks for more of it than its rows."""
+        return self._build(*args, **kwargs)
+
+    @property
+    def order(self) -> list[str]:
+        """The columns it is ordered by, the same for any arguments; known once there were some."""
+        return order_of(next(iter(self._kept.values())).queryset)
+
     def _written(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
+        sql, again = self._once(wanted), self._once(wanted)
+        if not sql.is_like(again):
+            raise TypeError(f"{self.__name__}: its SQL depends on more than the shape of its arguments.")  # type: ignore[attr-defined]
+        return sql
+
+    def _once(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
         stand_ins = {name: kind.stand_in(shape) for name, (kind, shape) in wanted.items()}
         queryset = self._build(**stand_ins)  # type: ignore[call-arg]
         flat = [
@@ -109,7 +137,7 @@ class _Sql:
     """What Django made of a queryset, and which of its parameters are places of which values."""
 
     def __init__(self, queryset: QuerySet[Any, Any], stand_ins: Sequence[Any]) -> None:
-        self._queryset = queryset
+        self.queryset = queryset
         self._compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         try:
             self._text, params = self._compiler.as_sql()
@@ -121,14 +149,18 @@ class _Sql:
             index: number
             for index, param in enumerate(params)
             for number, stand_in in enumerate(prepared)
-            if type(param) is type(stand_in) and _bare(param) == _bare(stand_in)
+            if _is(param, stand_in)
         }
         self.places = frozenset(places.values())
         self._params = [
-            Place(places[index]) if index in places else param for index, param in enumerate(params)
+            Place(places[index], type(param)) if index in places else param
+            for index, param in enumerate(params)
         ]
         if self._compiler.connection.vendor == "postgresql":
             self._text, self._params = _with_arrays(self._text, self._params)
+
+    def is_like(self, other: "_Sql") -> bool:
+        return (self._text, self._params) == (other._text, other._params)
 
     def rows(self, values: Sequence[Any]) -> list[Any]:
         """As the queryset would give them with these values, by copies of its parts that know the SQL already."""
@@ -138,13 +170,13 @@ class _Sql:
         params = tuple(
             param.value(values, connection) if isinstance(param, Place) else param for param in self._params
         )
-        compiler, query = copy(self._compiler), copy(self._queryset.query)
+        compiler, query = copy(self._compiler), copy(self.queryset.query)
         compiler.connection = connection
         compiler.as_sql = lambda *_, **__: (self._text, params)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
-        found = type(self._queryset)(self._queryset.model, query, DEFAULT_DB_ALIAS)
+        found = type(self.queryset)(self.queryset.model, query, DEFAULT_DB_ALIAS)
         for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
-            setattr(found, name, getattr(self._queryset, name))
+            setattr(found, name, getattr(self.queryset, name))
         return list(found)
 
 
@@ -153,13 +185,15 @@ class Place:
     """A parameter of the SQL that is one of the values, by its number, or an array of several."""
 
     number: int
+    kind: type  # of numbers the driver has one for each width of a column
     further: tuple[int, ...] | None = None
 
     def value(self, values: Sequence[Any], connection: Any) -> Any:
         """As the database's driver takes it."""
-        if self.further is None:
-            return _prepared(values[self.number], connection)
-        return [_prepared(values[number], connection) for number in (self.number, *self.further)]
+        if self.further is not None:
+            return [_prepared(values[number], connection) for number in (self.number, *self.further)]
+        value = _prepared(values[self.number], connection)
+        return self.kind(value) if isinstance(value, int) else value
 
 
 def _with_arrays(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
@@ -170,8 +204,8 @@ def _with_arrays(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
     def instead(match: re.Match[str]) -> str:
         own = list(islice(rest, match[0].count("%s")))
         if len(own) > 1 and all(isinstance(param, Place) for param in own):
-            first, *further = (param.number for param in own)
-            taken.append(Place(first, tuple(further)))
+            first, *further = own
+            taken.append(Place(first.number, first.kind, tuple(param.number for param in further)))
             return " = ANY(%s)"
         taken.extend(own)
         return match[0]
@@ -212,6 +246,11 @@ def bring_all(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Se
         related = getattr(row, relation).get_queryset()
         related._result_cache, related._prefetch_done = found[row.pk], True
         row._prefetched_objects_cache = getattr(row, "_prefetched_objects_cache", {}) | {relation: related}
+
+
+def order_of(rows: QuerySet[Any, Any]) -> list[str]:
+    """Columns, the descending ones with a minus before them."""
+    return [str(column) for column in rows.query.order_by]
 
 
 def places(many: int) -> int:
@@ -286,6 +325,12 @@ def _type(value: Any) -> type | None:
 def _prepared(value: Any, connection: Any) -> Any:
     """As the database's driver takes it."""
     return FIELDS[_type(value)].get_db_prep_value(value, connection)  # type: ignore[index]
+
+
+def _is(param: Any, stand_in: Any) -> bool:
+    if isinstance(stand_in, int):
+        return isinstance(param, int) and param == stand_in
+    return type(param) is type(stand_in) and bool(_bare(param) == _bare(stand_in))
 
 
 def _bare(param: Any) -> Any:

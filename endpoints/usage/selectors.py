@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Aggregate, Count, Sum, TextField
+from django.db.models import Aggregate, Count, QuerySet, Sum, TextField
 
 from apikeys.models import ApiKey
 from endpoints import selectors
 from endpoints.models import Endpoint
 from endpoints.usage import rules, wire
 from endpoints.usage.models import COUNTS, TABLES
+from studio.statements import WORD, statement
 from studio.tenants.rules import Actor, require
 
 
@@ -83,14 +84,31 @@ def usage_of(
     """
     require(actor, "endpoint.see", selectors.facts(actor, endpoint), thing="endpoint")
     range_ = rules.even_range(since, until, step)
-    rows: Any = TABLES[range_.span]._default_manager.filter(
-        endpoint=endpoint, start__gte=range_.since, start__lt=range_.until
-    )
-    if key is not None:
-        rows = rows.filter(key=key)
-    steps = _steps(range_, rows)
+    wanted = (range_.span, endpoint.pk, range_.since, range_.until, key.pk if key else None)
+    steps = _steps(range_, _sums_by_start(*wanted))
     points = [(start, steps.get(place) or Sums()) for place, start in enumerate(range_.starts)]
-    return UsageView(range_, _total([sums for _, sums in points]), points, _keys(rows))
+    return UsageView(range_, _total([sums for _, sums in points]), points, _keys(_sums_by_key(*wanted)))
+
+
+@statement(span=WORD)
+def _sums_by_start(
+    span: int, endpoint: UUID, since: datetime, until: datetime, key: UUID | None
+) -> QuerySet[Any, Any]:
+    """The database adds up the keys: their rows are many."""
+    rows = _rows(span, endpoint, since, until, key).values_list("start")
+    return rows.annotate(Count("pk"), *map(Sum, COUNTS), _Joined("times"))
+
+
+@statement(span=WORD)
+def _sums_by_key(
+    span: int, endpoint: UUID, since: datetime, until: datetime, key: UUID | None
+) -> QuerySet[Any, Any]:
+    return _rows(span, endpoint, since, until, key).values_list("key").annotate(*map(Sum, COUNTS))
+
+
+def _rows(span: int, endpoint: UUID, since: datetime, until: datetime, key: UUID | None) -> QuerySet[Any]:
+    rows = TABLES[span]._default_manager.filter(endpoint=endpoint, start__gte=since, start__lt=until)
+    return (rows if key is None else rows.filter(key=key)).order_by()
 
 
 class _Joined(Aggregate):
@@ -106,11 +124,10 @@ class _Joined(Aggregate):
         )
 
 
-def _steps(range_: rules.Range, rows: Any) -> dict[int, Sums]:
-    """Place → the sums of its step. The database adds up the keys: their rows are many."""
+def _steps(range_: rules.Range, rows: Iterable[Any]) -> dict[int, Sums]:
+    """Place → the sums of its step."""
     found: dict[int, list[Any]] = {}
-    moments = rows.order_by().values_list("start").annotate(Count("pk"), *map(Sum, COUNTS), _Joined("times"))
-    for start, *row in moments:
+    for start, *row in rows:
         found.setdefault(range_.place(start), []).append(row)
     return {place: _sum(own) for place, own in found.items()}
 
@@ -122,10 +139,14 @@ def _sum(rows: Sequence[Any]) -> Sums:
     return sums
 
 
-def _keys(rows: Any) -> list[tuple[ApiKey, Sums]]:
+def _keys(rows: Iterable[Any]) -> list[tuple[ApiKey, Sums]]:
     sums: dict[UUID, Sums] = {}
-    for pk, *counts in rows.order_by().values_list("key").annotate(*(Sum(name) for name in COUNTS)):
+    for pk, *counts in rows:
         sums.setdefault(pk, Sums()).add(map(int, counts))
-    keys = ApiKey.objects.select_related("owner").filter(pk__in=sums)
-    found = [(key, sums[key.pk]) for key in keys]
+    found = [(key, sums[key.pk]) for key in _with_ids(list(sums))]
     return sorted(found, key=lambda pair: (-pair[1].requests, pair[0].created_at, pair[0].pk))
+
+
+@statement()
+def _with_ids(pks: list[UUID]) -> QuerySet[ApiKey]:
+    return ApiKey.objects.select_related("owner").filter(pk__in=pks)

@@ -14,9 +14,7 @@ SHORT = 8  # rows of each list
 @require_safe
 def dashboard(request: htmx.Request) -> HttpResponse:
     actor = request.actor
-    live, waiting = selectors.first(
-        (selectors.answering(actor), SHORT + 1), (selectors.waiting(actor), SHORT)
-    )
+    live, waiting = selectors.rows_of(selectors.answering(actor, SHORT + 1), selectors.waiting(actor, SHORT))
     context = {
         "live": rows_of(actor, selectors.views(live[:SHORT])),
         "live_more": len(live) > SHORT,

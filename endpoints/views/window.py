@@ -47,7 +47,7 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     if "usage" in (tab, part):
         context |= usage.context(request, found)
     if "events" in (tab, part):
-        context["events"] = [Happening(each) for each in audit.of_thing(found.pk)[:LONG]]
+        context["events"] = [Happening(each) for each in audit.latest_of_thing(found.pk, LONG)]
     return htmx.page(request, template, context, part=part)
 
 

@@ -2,7 +2,7 @@
 
 Whoever reads the database can sign in with none of them; whoever deletes a row has signed that browser out.
 The facts of a sign-in stand in the session's own data and are copied to the row's columns, since Django writes
-the whole row at each save.
+the whole row at each save. Every page begins with a session and the person behind it: both are kept statements.
 """
 
 import uuid
@@ -11,10 +11,14 @@ from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY as USER
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db.models import QuerySet
 
 from studio.accounts.models import Session
 from studio.accounts.rules import LONGEST, is_over
+from studio.statements import statement
+from studio.tenants.models import User
 
 ID, SINCE, ADDRESS, AGENT = "session_id", "signed_in_at", "address", "agent"
 
@@ -54,11 +58,28 @@ class SessionStore(DatabaseStore):
         )
 
     def _get_session_from_db(self) -> Session | None:
-        self.row = Session.objects.filter(digest=digest(self.session_key)).first()
+        self.row = next(iter(_sessions(digest(self.session_key))), None)
         if self.row and not is_over(self.row.signed_in_at, self.row.last_seen_at, datetime.now(UTC)):
             return self.row
         self._session_key = None
         return None
+
+
+class People(ModelBackend):
+    """Who has signed in by a password (`AUTHENTICATION_BACKENDS`)."""
+
+    def get_user(self, user_id: uuid.UUID) -> User | None:
+        return next((each for each in _people(user_id) if self.user_can_authenticate(each)), None)
+
+
+@statement()
+def _sessions(digest: str) -> QuerySet[Session]:
+    return Session.objects.filter(digest=digest)
+
+
+@statement()
+def _people(pk: uuid.UUID) -> QuerySet[User]:
+    return User.objects.filter(pk=pk)
 
 
 def digest(session_key: str | None) -> str:

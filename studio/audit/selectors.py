@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from studio.audit.models import Event
+from studio.statements import WORD, statement
 from studio.tenants.models import Tenant, User
 from studio.tenants.rules import Actor, Facts, may, require
 
@@ -34,19 +35,31 @@ def of_thing(thing: UUID) -> QuerySet[Event]:
     return Event.objects.filter(thing_id=thing)
 
 
-def of_tenant(tenant: UUID | None) -> QuerySet[Event]:
-    """What happened in a tenant, newest first."""
-    return Event.objects.filter(tenant_id=tenant)
+@statement(most=WORD)
+def latest_of_thing(thing: UUID, most: int) -> QuerySet[Event]:
+    return of_thing(thing)[:most]
 
 
-def concerning(actor: Actor) -> QuerySet[Event]:
+@statement(most=WORD)
+def latest_of_tenant(tenant: UUID | None, most: int) -> QuerySet[Event, tuple[int, str, UUID]]:
+    """(event, kind of thing, thing) of what happened in a tenant, newest first."""
+    return Event.objects.filter(tenant_id=tenant).values_list("pk", "thing_type", "thing_id")[:most]
+
+
+@statement()
+def with_ids(events: list[int]) -> QuerySet[Event]:
+    """Newest first."""
+    return Event.objects.filter(pk__in=events)
+
+
+def concerning(person: UUID | None) -> QuerySet[Event]:
     """What others, the platform itself included, did to this person, or to things that were theirs then."""
-    return Event.objects.filter(concerns=actor.id) if actor.id else Event.objects.none()
+    return Event.objects.filter(concerns=person) if person else Event.objects.none()
 
 
-def concerning_tenants(actor: Actor) -> QuerySet[Event]:
+def concerning_tenants(person: UUID | None, tenants: list[UUID]) -> QuerySet[Event]:
     """The same of the tenants that this person is in."""
-    return Event.objects.filter(concerns__in=list(actor.tenants)).exclude(actor_id=actor.id)
+    return Event.objects.filter(concerns__in=tenants).exclude(actor_id=person)
 
 
 # ----- for admins -----------------------------------------------------------------------------------------

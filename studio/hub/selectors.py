@@ -1,8 +1,8 @@
 """Reading the Model Hub: models the actor may see and deploy, grouped as the picker shows them."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from studio.errors import Invalid, NotFound, invalid_field
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
 from studio.hub.rules import read_arch
 from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
-from studio.statements import bring_all, statement
+from studio.statements import WORD, bring_all, statement
 from studio.tenants.rules import Actor, Facts
 
 BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
@@ -52,12 +52,30 @@ def visible(actor: Actor) -> QuerySet[Model]:
     ).order_by("name", "id")
 
 
+@statement(actor=ASKED_BY, most=WORD)
+def listed(actor: Actor, most: int | None) -> QuerySet[Model]:
+    return visible(actor)[:most]
+
+
+@statement(actor=ASKED_BY)
+def seen(actor: Actor, pks: list[UUID]) -> QuerySet[Model, tuple[UUID, str]]:
+    """Those of these that are among the visible ones, with their names."""
+    return _plain(actor).filter(pk__in=pks).values_list("pk", "name")
+
+
+def _plain(actor: Actor) -> QuerySet[Model]:
+    """Without what belongs to the models, in no order."""
+    return visible(actor).prefetch_related(None).select_related(None).order_by()
+
+
 def model_named(actor: Actor, name_or_id: str) -> Model:
     """By id or name; the actor's own before the provider's. Raises `NotFound` at `model_checkpoint`."""
     wanted = name_or_id.strip()
-    found = _called(actor, wanted)
-    with suppress(ValueError):
-        found += _with_id(actor, UUID(wanted))
+    try:
+        found = _with_id(actor, UUID(wanted))
+    except ValueError:
+        found = []
+    found = found or _called(actor, wanted)
     found.sort(key=lambda model: (model.owner_id != actor.id, model.is_provided))
     if not found:
         raise NotFound(
@@ -120,25 +138,34 @@ def deployable_models(actor: Actor, app: MLApp | None = None) -> list[Deployable
 
     One query, and no more of each model than an entry says: there may be hundreds.
     """
-    own = {"model": OuterRef("pk")}
-    rows = visible(actor).prefetch_related(None).select_related(None).order_by()
-    facts_of = (rows.filter(app=app) if app else rows).values_list(
-        "pk", "name", "is_base", "tenant_id", "owner_id",
-        Exists(ModelVersion.objects.filter(**own)), Exists(DeployOption.objects.filter(**own)),
-    )  # fmt: skip
     found = [
         Deployable(
             pk, name, is_base, _group(actor, tenant, owner), _why_not(name, is_base, versions, options)
         )
-        for pk, name, is_base, tenant, owner, versions, options in facts_of
+        for pk, name, is_base, tenant, owner, versions, options in _entries(actor, app.pk if app else None)
     ]
     order = {"My models": 0, "Shared models": 1}
     return sorted(found, key=lambda item: (order.get(item.group, 2), item.name.lower(), item.name, item.id))
 
 
+@statement(actor=ASKED_BY)
+def _entries(actor: Actor, app: UUID | None) -> QuerySet[Model, Any]:
+    own = {"model": OuterRef("pk")}
+    rows = _plain(actor) if app is None else _plain(actor).filter(app=app)
+    return rows.values_list(
+        "pk", "name", "is_base", "tenant_id", "owner_id",
+        Exists(ModelVersion.objects.filter(**own)), Exists(DeployOption.objects.filter(**own)),
+    )  # fmt: skip
+
+
 def whole(model: UUID) -> Model:
     """A model that is offered, with its versions and deploy options."""
-    return completed(Model.objects.select_related("app").get(pk=model))
+    return completed(_offered(model)[0])
+
+
+@statement()
+def _offered(pk: UUID) -> QuerySet[Model]:
+    return Model.objects.select_related("app").filter(pk=pk)
 
 
 def completed(model: Model) -> Model:
@@ -191,6 +218,9 @@ def _read_arch(arch: str, offered: Iterable[str]) -> tuple[str, int]:
 
 def apps() -> QuerySet[MLApp]:
     return MLApp.objects.order_by("name")
+
+
+all_apps = statement()(apps)
 
 
 def _group(actor: Actor, tenant: UUID | None, owner: UUID | None) -> str:
@@ -250,15 +280,19 @@ class Card:
 
 def choices(actor: Actor) -> Choices:
     """In two queries, however many models there are."""
-    rows = visible(actor).prefetch_related(None).order_by()
-    kinds = ("field_of_application", "architecture", "owner_id", "owner__username")
-    found = set(rows.values_list(*kinds).distinct())
+    found = set(_kinds(actor))
     return Choices(
         fields=_sorted((field, field.capitalize()) for field, *_ in found),
-        apps=[(str(app.pk), app.name) for app in apps()],
+        apps=[(str(app.pk), app.name) for app in all_apps()],
         architectures=_sorted((architecture, architecture) for _, architecture, *_ in found),
         owners=_sorted(_owner(actor, owner, name) for *_, owner, name in found),
     )
+
+
+@statement(actor=ASKED_BY)
+def _kinds(actor: Actor) -> QuerySet[Model, Any]:
+    kinds = ("field_of_application", "architecture", "owner_id", "owner__username")
+    return _plain(actor).values_list(*kinds).distinct()
 
 
 def narrowed(models: QuerySet[Model], filters: Filters) -> QuerySet[Model]:

@@ -23,6 +23,7 @@ from studio.hub import cards, selectors
 from studio.hub.forms import HubForm
 from studio.hub.models import Model
 from studio.hub.rules import rdus_of
+from studio.json_api import kept_page
 from studio.json_api import page as page_of
 from studio.projects import selectors as projects
 from studio.sharing.selectors import was_given
@@ -62,10 +63,8 @@ def select(request: htmx.Request, project: UUID) -> HttpResponse:
 def model(request: htmx.Request, model: UUID) -> HttpResponse:
     found = selectors.model_named(request.actor, str(model))
     facts = selectors.facts(request.actor, found)
-    running = endpoints.visible(request.actor).filter(model_version__model=found)
-    listed, following = page_of(
-        endpoints.listed(running.order_by("-created_at", "id")), request.GET.get("cursor"), ROWS
-    )
+    cursor = request.GET.get("cursor")
+    listed, following = kept_page(endpoints.listed_of_model, cursor, ROWS, request.actor, found.pk)
     context = {
         "model": found,
         "rows": rows_of(request.actor, endpoints.views(listed)),
@@ -76,8 +75,8 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
     }
     if not htmx.wants_part(request):
         context |= _about(request.actor, found) | {
-            "versions": _versions(found, running),
-            "events": [Happening(each) for each in audit.of_thing(found.pk)[:ROWS]],
+            "versions": _versions(request.actor, found),
+            "events": [Happening(each) for each in audit.latest_of_thing(found.pk, ROWS)],
         }
     return htmx.page(request, "hub/model.html", context, part="running")
 
@@ -143,12 +142,12 @@ def _about(actor: Actor, model: Model) -> dict[str, Any]:
     }
 
 
-def _versions(model: Model, running: Any) -> list[dict[str, Any]]:
+def _versions(actor: Actor, model: Model) -> list[dict[str, Any]]:
     """Newest first, each with how many endpoints run it, of those that the actor may see.
 
     `998+` where there are too many to count them all.
     """
-    seen = list(running.order_by().values_list("model_version__number", flat=True)[: MOST_COUNTED + 1])
+    seen = endpoints.versions_run(actor, model.pk, MOST_COUNTED + 1)
     counts = Counter(seen[:MOST_COUNTED])
     more = "+" if len(seen) > MOST_COUNTED else ""
     versions = sorted(model.versions.all(), key=lambda version: -version.number)

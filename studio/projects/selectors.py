@@ -6,7 +6,8 @@ from django.db.models import Case, Q, QuerySet, When
 
 from studio.errors import NotFound
 from studio.projects.models import Project
-from studio.sharing.selectors import facts_of, shared_with
+from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
+from studio.statements import WORD, statement
 from studio.tenants.rules import Actor, Facts, Role
 
 
@@ -41,6 +42,17 @@ def visible(actor: Actor) -> QuerySet[Project]:
     )
 
 
+@statement(actor=ASKED_BY, most=WORD)
+def listed(actor: Actor, most: int | None) -> QuerySet[Project]:
+    return visible(actor)[:most]
+
+
+@statement(actor=ASKED_BY)
+def seen(actor: Actor, pks: list[UUID]) -> QuerySet[Project, tuple[UUID, str]]:
+    """Those of these that are among the visible ones, with their names."""
+    return visible(actor).filter(pk__in=pks).order_by().values_list("pk", "name")
+
+
 def creatable(actor: Actor) -> QuerySet[Project]:
     """Those of `visible` in which the actor may create: `endpoint.create` of the permission table, as a queryset."""
     if actor.is_org_admin:
@@ -53,19 +65,19 @@ def creatable(actor: Actor) -> QuerySet[Project]:
 
 def named(actor: Actor, name_or_id: str) -> Project:
     """By id in any tenant the actor may see into, by name in the active one or shared with them. Raises `NotFound`."""
-    found = None
+    found: Project | None
     try:
-        by_id = Q(pk=UUID(name_or_id))
+        found = next(iter(_with_id(actor, UUID(name_or_id))), None)
     except ValueError:
         home = Q(tenant=actor.tenant) | shared_with(actor, Project)
         own_first = Case(When(tenant=actor.tenant, then=0), default=1)
         found = visible(actor).filter(home, name__iexact=name_or_id).order_by(own_first, "id").first()
-    else:
-        found = (
-            Project.objects.filter(by_id, open_to(actor), deleted_at__isnull=True)
-            .select_related("owner", "tenant")
-            .first()
-        )
     if found is None:
         raise NotFound(f"There is no project {name_or_id!r}.", {"project": "unknown project"})
     return found
+
+
+@statement(actor=ASKED_BY)
+def _with_id(actor: Actor, pk: UUID) -> QuerySet[Project]:
+    there = Project.objects.filter(open_to(actor), pk=pk, deleted_at__isnull=True)
+    return there.select_related("owner", "tenant").order_by()

@@ -15,8 +15,7 @@ from endpoints.views.shown import Happening, rows_of
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
-from studio.json_api import moment
-from studio.json_api import page as page_of
+from studio.json_api import kept_page, moment
 from studio.projects import selectors, services
 from studio.projects.forms import ProjectForm
 from studio.projects.models import Project
@@ -56,10 +55,10 @@ class Gone:
 
 @require_safe
 def projects(request: htmx.Request) -> HttpResponse:
-    found, following = page_of(selectors.visible(request.actor), request.GET.get("cursor"), PAGE)
+    found, following = kept_page(selectors.listed, request.GET.get("cursor"), PAGE, request.actor)
     counts = endpoints.counts_of(request.actor, found)
     rows = [ProjectRow(each, request.actor, counts.get(each.pk, 0)) for each in found]
-    shared = list(endpoints.listed(endpoints.shared_alone(request.actor))[: SHORT + 1])
+    shared = endpoints.listed_alone(request.actor, SHORT + 1)
     context = {
         "rows": rows,
         "following": following,
@@ -89,11 +88,10 @@ def new_project(request: htmx.Request) -> HttpResponse:
 @require_safe
 def project(request: htmx.Request, project: UUID) -> HttpResponse:
     found = selectors.named(request.actor, str(project))
-    there = endpoints.listed(endpoints.in_project(request.actor, found))
-    listed, following = page_of(there, request.GET.get("cursor"), PAGE)
-    row = ProjectRow(found, request.actor)
-    lately = endpoints.recently_deleted(request.actor, request.now, found)
-    gone = list(endpoints.listed(lately)[: SHORT + 1])
+    cursor, actor = request.GET.get("cursor"), request.actor
+    listed, following = kept_page(endpoints.listed_in_project, cursor, PAGE, actor, found.pk)
+    row = ProjectRow(found, actor)
+    gone = endpoints.listed_deleted(actor, found.pk, request.now - KEPT, SHORT + 1)
     context = {
         "project": found,
         "row": row,
@@ -102,7 +100,7 @@ def project(request: htmx.Request, project: UUID) -> HttpResponse:
         "may_create": row.may_create,
         "deleted": [Gone(each, request.actor) for each in gone[:SHORT]],
         "deleted_more": len(gone) > SHORT,
-        "events": [Happening(each) for each in audit.of_thing(found.pk)[:SHORT]],
+        "events": [Happening(each) for each in audit.latest_of_thing(found.pk, SHORT)],
     }
     return htmx.page(request, "projects/project.html", context, part="rows")
 

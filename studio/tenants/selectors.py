@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Case, Q, QuerySet, Value, When
 
 from studio.errors import Conflict, NotFound
+from studio.statements import statement
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import Actor
 
@@ -20,8 +21,12 @@ def actor_of(user: User, wanted: str = "", *, address: str = "", request_id: str
 
     Falls back to the user's default tenant, then to any they are in.
     """
-    rows = Membership.objects.filter(user=user).values_list("tenant_id", "role", "tenant__archived_at")
-    return actor_with(user, list(rows), wanted, address=address, request_id=request_id)
+    return actor_with(user, _standing(user.pk), wanted, address=address, request_id=request_id)
+
+
+@statement()
+def _standing(user: UUID) -> QuerySet[Membership, Standing]:
+    return Membership.objects.filter(user=user).values_list("tenant_id", "role", "tenant__archived_at")
 
 
 def actor_with(
@@ -61,8 +66,26 @@ def as_of_now(actor: Actor) -> Actor | None:
 
 def visible(actor: Actor) -> QuerySet[Tenant]:
     """The tenants the actor may switch to."""
-    tenants = Tenant.objects.filter(archived_at__isnull=True)
-    return tenants if actor.is_org_admin else tenants.filter(pk__in=list(actor.tenants))
+    return _present(_own(actor))
+
+
+def switcher(actor: Actor) -> list[Tenant]:
+    """The same by name, for the top bar of every page."""
+    return _present_by_name(_own(actor))
+
+
+def _own(actor: Actor) -> list[UUID] | None:
+    return None if actor.is_org_admin else list(actor.tenants)
+
+
+def _present(tenants: list[UUID] | None) -> QuerySet[Tenant]:
+    found = Tenant.objects.filter(archived_at__isnull=True)
+    return found if tenants is None else found.filter(pk__in=tenants)
+
+
+@statement()
+def _present_by_name(tenants: list[UUID] | None) -> QuerySet[Tenant]:
+    return _present(tenants).order_by("name")
 
 
 def administers(actor: Actor) -> bool:

@@ -39,7 +39,7 @@ class Site:
 
     def _session(self, name: str) -> str:
         client = Client()
-        client.force_login(self.world.user(name), backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(self.world.user(name), backend="studio.accounts.sessions.People")
         return client.cookies[django_settings.SESSION_COOKIE_NAME].value
 
     def _hear(self, kind: str, text: str) -> None:

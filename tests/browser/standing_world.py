@@ -42,7 +42,7 @@ def main() -> None:
 
 def _session(world: World, name: str) -> str:
     client = Client()
-    client.force_login(world.user(name), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(world.user(name), backend="studio.accounts.sessions.People")
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 

@@ -19,7 +19,7 @@ from studio.projects import selectors as projects
 from studio.sharing import services as sharing
 from studio.sharing.rules import Wish
 from studio.sharing.selectors import ASKED_BY
-from studio.statements import bring, bring_all, filled, places, statement
+from studio.statements import WORD, bring, bring_all, filled, places, statement
 from studio.tenants.models import User
 from studio.tenants.rules import Actor
 from tests.support.cast import NOW, PEOPLE, Cast, make_model
@@ -73,10 +73,10 @@ def test_sql_is_built_once_for_each_shape() -> None:
 
     for many in (1, 1, 2, 3, 4, 4):
         people([uuid4() for _ in range(many)], active=True, tenant=uuid4())
-    assert built == [1, 2, 4]
+    assert built == [1, 1, 2, 2, 4, 4]  # each time twice, to see that it is the same
     people([uuid4()], False, uuid4())
     people([uuid4()], active=False, tenant=None)
-    assert built == [1, 2, 4, 1, 1]
+    assert built[6:] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("many", range(1, 40))
@@ -99,6 +99,20 @@ def test_values_of_each_type_find_their_places(cast: Cast) -> None:
     assert named("o%", owen.date_joined) == []
 
 
+def test_whole_numbers_are_values_and_words_are_not(cast: Cast) -> None:
+    @statement(most=WORD)
+    def wide(rdus: int, most: int | None) -> Rows:
+        return Instance.objects.filter(rdus__gte=rdus, endpoint=endpoint.pk).order_by("-ordinal")[:most]
+
+    endpoint = cast.endpoint(instances=3)
+    rdus = endpoint.rdus
+    assert [row.ordinal for row in wide(rdus, 2)] == [3, 2]
+    assert [row.ordinal for row in wide(rdus, None)] == [3, 2, 1]
+    assert wide(rdus + 1, 2) == []
+    assert [row.ordinal for row in wide.queryset(rdus, None).filter(ordinal__lt=3)] == [2, 1]
+    assert wide.order == ["-ordinal"]
+
+
 def late(now: datetime) -> Rows:
     return User.objects.filter(date_joined__gt=now - timedelta(days=1))
 
@@ -119,7 +133,19 @@ def test_a_value_that_does_not_come_as_it_is_is_refused(build: Callable[[Any], R
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("value", [5, 1.5, ("a",), object()])
+def test_sql_that_is_not_the_same_twice_is_refused() -> None:
+    calls = iter(range(9))
+
+    @statement()
+    def restless(name: str) -> Rows:
+        return User.objects.filter(username=name, first_name=str(next(calls)))
+
+    with pytest.raises(TypeError, match="depends on more than the shape"):
+        restless("owen")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [1.5, ("a",), object()])
 def test_what_is_no_value_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="takes no"):
         statement()(unused)(value)

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.timeout(600)  # a thousand requests each, on a machine 
 OK = 200
 SHORT = ("notices-mark", "standing")  # pages that are none: their answer to a GET stands in their line
 Found = dict[tuple[str, str], tuple[object, object]]  # (door, who) → (what was told, what is right)
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "studio.accounts.sessions.People"
 SAMPLE = ("olga", "owen", "vera", "opal")  # told yes, 403 and 404; what REST tells the others, snapi repeats
 MORE = {  # of the people who are not in the world yet: their tenant, and their role there
     "theo": ("research", Membership.Role.TENANT_ADMIN),

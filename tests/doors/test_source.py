@@ -24,13 +24,13 @@ def by_rest(cast: Cast, peer: str, **headers: str) -> None:
 
 def by_page(cast: Cast, peer: str, **headers: str) -> None:
     client = Client(REMOTE_ADDR=peer, headers=CLAIM | headers)
-    client.force_login(cast.users["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(cast.users["owen"], backend="studio.accounts.sessions.People")
     assert client.post(reverse("project-new"), {"name": "new"}).status_code == 302
 
 
 def in_administration(cast: Cast, peer: str, **headers: str) -> None:
     client = Client(REMOTE_ADDR=peer, headers=CLAIM | headers)
-    client.force_login(cast.users["otto"], backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(cast.users["otto"], backend="studio.accounts.sessions.People")
     chosen = {"action": "cordon", "_selected_action": [str(cast.node("n1").pk)]}
     assert client.post(reverse("admin:scheduler_node_changelist"), chosen).status_code == 302
 

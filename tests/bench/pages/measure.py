@@ -147,7 +147,7 @@ def _yardstick() -> float:
 
 def _signed_in(person: str) -> Client:
     client = Client(SERVER_NAME="localhost")  # no test environment: it would copy what each template is given
-    client.force_login(User.objects.get(username=person), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(User.objects.get(username=person), backend="studio.accounts.sessions.People")
     return client
 
 

@@ -26,7 +26,7 @@ from tests.support import rows
 
 CANARY = "zanzibar"  # stands in every text of owen's; where oskar reads it, something has leaked
 NOWHERE = "0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f"
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "studio.accounts.sessions.People"
 
 
 @dataclass

@@ -97,7 +97,7 @@ def person(world: World) -> Any:
     def sign_in(name: str = "") -> Person:
         client = Client()
         if name:
-            client.force_login(world.user(name), backend="django.contrib.auth.backends.ModelBackend")
+            client.force_login(world.user(name), backend="studio.accounts.sessions.People")
         return Person(client)
 
     return sign_in

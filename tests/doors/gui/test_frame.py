@@ -136,7 +136,7 @@ def test_a_form_without_a_token_that_holds(world):
     htmx = {"HX-Request": "true"}
     answer = client.post(address, {"name": "x"}, headers=htmx)
     assert (answer.status_code, "signed-out" in answer["HX-Trigger"]) == (401, True)
-    client.force_login(world.user("owen"), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(world.user("owen"), backend="studio.accounts.sessions.People")
     answer = client.post(address, {"name": "x"}, headers=htmx)
     assert (answer.status_code, "nothing was done. Send it again" in answer["HX-Trigger"]) == (403, True)
     token = answer.cookies["csrftoken"].value

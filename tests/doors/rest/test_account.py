@@ -15,7 +15,7 @@ from tests.doors.rest.conftest import NOW, Caller
 
 def test_sessions_are_listed_and_ended(rest):
     browser = Client()
-    browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(rest.people["owen"], backend="studio.accounts.sessions.People")
     (session,) = rest.owen.get("/api/sessions").json["sessions"]
     assert session["current"] is False
     assert browser.get("/api/sessions").json()["sessions"][0]["current"] is True
@@ -29,7 +29,7 @@ def test_sessions_are_listed_and_ended(rest):
 
 def test_signing_out_everywhere_leaves_the_platform_key(rest):
     for _ in range(2):
-        Client().force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+        Client().force_login(rest.people["owen"], backend="studio.accounts.sessions.People")
     assert rest.owen.delete("/api/sessions").json == {"ended": 2}
     assert rest.owen.get("/api/sessions").json == {"sessions": [], "next": None}
 
@@ -58,7 +58,7 @@ def test_nobody_gets_the_key_of_somebody_else(rest):
 def test_a_session_holds_until_it_is_ended(rest):
     """What an answer that goes on asks at each look."""
     browser = Client()
-    browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(rest.people["owen"], backend="studio.accounts.sessions.People")
     row = Session.objects.get()
     assert is_open(row)
     User.objects.filter(username="owen").update(is_active=False)
@@ -71,6 +71,6 @@ def test_a_session_holds_until_it_is_ended(rest):
 def test_whoever_is_signed_out_by_an_admin_stays_out(rest):
     browsers = [Client() for _ in range(2)]
     for browser in browsers:
-        browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+        browser.force_login(rest.people["owen"], backend="studio.accounts.sessions.People")
     accounts.end_all(user=rest.people["owen"])
     assert [browser.get("/api/projects").status_code for browser in browsers] == [401, 401]

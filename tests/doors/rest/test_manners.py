@@ -45,7 +45,7 @@ def test_a_deactivated_persons_key_works_no_more(rest: Rest) -> None:
 
 def test_a_session_reads_and_needs_the_csrf_token_to_write(rest: Rest) -> None:
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(rest.people["owen"], backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(rest.people["owen"], backend="studio.accounts.sessions.People")
     assert browser.get("/api/projects").status_code == 200
     body = json.dumps({"name": "translate"})
     refused = browser.post("/api/projects", body, content_type="application/json")
