@@ -1,12 +1,50 @@
 """Reading API keys. Who may see them is asked above."""
 
 from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from apikeys.models import ApiKey
+from apikeys.rules import LIMITS
 from endpoints.models import Endpoint
 from studio.audit.models import Event
+from studio.statements import statement
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor
+
+LISTED_KEYS = 10  # beside the First Key; an endpoint may have thousands
+TOLD = (
+    "endpoint", "owner", "description", "is_first", "prefix", *LIMITS, "experts", "created_at", "updated_at",
+    "expires_at", "revoked_at", "old_until",
+)  # fmt: skip
+
+
+def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
+    """The API Keys table: newest first, the First Key last."""
+    return endpoint.api_keys.select_related("owner").order_by("is_first", "-created_at", "id")
+
+
+def told_keys(endpoint: Endpoint) -> QuerySet[ApiKey]:
+    """The same with no more than the REST API says of them, and their values."""
+    return keys_of(endpoint).only(*TOLD, "owner__username", "sealed")
+
+
+@statement()
+def all_told(endpoint: UUID) -> QuerySet[ApiKey]:
+    """Every row of `told_keys`."""
+    return told_keys(Endpoint(pk=endpoint))
+
+
+@statement()
+def newest_keys(endpoints: list[UUID]) -> QuerySet[ApiKey]:
+    """Of each endpoint the First Key and the newest others, without their values and owners."""
+    order = ("-is_first", "-created_at", "id")
+    place = Window(RowNumber(), partition_by="endpoint_id", order_by=order)
+    keys = ApiKey.objects.alias(place=place).filter(endpoint__in=endpoints, place__lte=LISTED_KEYS + 1)
+    return keys.only(*TOLD).order_by(*order)
 
 
 def shown_once(endpoint: Endpoint) -> bool:
@@ -16,8 +54,13 @@ def shown_once(endpoint: Endpoint) -> bool:
 
 def noted_showings(actor: Actor, endpoint: Endpoint, now: datetime) -> set[str]:
     """The keys of the endpoint, by id, whose showing to the actor an audit row stands for at this time."""
-    rows = Event.objects.filter(actor_id=actor.id, verb="show key", thing_id=endpoint.pk, open_until__gt=now)
-    return {changes["key"] for changes in rows.order_by().values_list("changes", flat=True)}
+    return {changes["key"] for changes in _open_showings(actor.id, endpoint.pk, now)}
+
+
+@statement()
+def _open_showings(actor: UUID | None, thing: UUID, now: datetime) -> QuerySet[Event, Any]:
+    rows = Event.objects.filter(actor_id=actor, verb="show key", thing_id=thing, open_until__gt=now)
+    return rows.order_by().values_list("changes", flat=True)
 
 
 def kept_values(tenant: Tenant) -> int:

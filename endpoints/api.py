@@ -12,6 +12,7 @@ from ninja import Query, Router
 from apikeys.api import key_json, keys_json
 from apikeys.selectors import shown_once
 from endpoints import selectors, services, statuses
+from endpoints.listing import with_keys
 from endpoints.models import Endpoint
 from endpoints.rules import STATUSES, status_in_json
 from endpoints.selectors import EndpointView, InstanceView
@@ -77,7 +78,7 @@ def list_endpoints(
     narrow = rows.select_related(None).only("id", "created_at", "deleted_at")
     having = None if status is None else partial(statuses.having, status=_status_word(status))
     found, following = page(narrow, cursor, limit, having)
-    views = selectors.views(selectors.with_keys(found), whole=True)
+    views = selectors.views(with_keys(found), whole=True)
     return {
         "endpoints": [masked(view, request.now) for view in views],
         "next": following,

@@ -113,7 +113,7 @@ def _states(actor: Actor, most: int) -> list[Notice]:
 
 
 @statement()
-def _counts(endpoints: list[UUID]) -> QuerySet[Instance, dict[str, Any]]:
+def _counts(endpoints: list[UUID]) -> QuerySet[Instance, Any]:
     rows = Instance.objects.filter(TOLD, RUNNING, endpoint__in=endpoints).order_by()
     named = rows.values("endpoint_id", "state", name=F("endpoint__name"), wanted=F("endpoint__instances"))
     return named.annotate(at=Max("state_since"), many=Count("pk"))

@@ -8,12 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
-from apikeys.models import ApiKey
-from apikeys.rules import LIMITS
 from endpoints import rules, statuses
 from endpoints.models import Endpoint
 from scheduler.models import Allocation, Instance
@@ -25,7 +23,6 @@ from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
 from studio.statements import WORD, statement
 from studio.tenants.rules import Actor, Facts, may
 
-LISTED_KEYS = 10  # an endpoint may have thousands
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
 LISTED = ("project__tenant", "owner", "model_version__model")
@@ -38,13 +35,13 @@ SHOWN = (
 TOLD_WITH = ("project", "owner", "model_version__model__app")
 TOLD = (
     "name", "description", "created_at", "updated_at", "deleted_at", "generation_id", "general_access", "desired",
-    "instances", "parameters", "spec_version", "config_version", "owner__username",
-    "project__name", "project__owner", "project__general_access", "project__tenant",
-    "model_version__number", "model_version__model__name", "model_version__model__app__name",
+    "instances", "parameters", "spec_version", "config_version", "project", "owner", "model_version",
 )  # fmt: skip
-KEY = (
-    "endpoint", "owner__username", "description", "is_first", "prefix", *LIMITS, "experts", "created_at", "updated_at",
-    "expires_at", "revoked_at", "old_until",
+TOLD_OF_PROJECT = ("name", "owner", "general_access", "tenant")
+TOLD_OF_VERSION = ("number", "model__name", "model__app__name")
+TOLD_WHOLE = (
+    *TOLD, "owner__username", *(f"project__{name}" for name in TOLD_OF_PROJECT),
+    *(f"model_version__{name}" for name in TOLD_OF_VERSION),
 )  # fmt: skip
 INSTANCE = (
     "endpoint_id", "pk", "ordinal", "state", "state_since", "node_id", "node__name", "generation_id",
@@ -102,7 +99,12 @@ def deleted_named(actor: Actor, name_or_id: str, now: datetime, project: Project
 
 def is_taken(project: UUID, name: str) -> bool:
     """Whether an endpoint that is not deleted has this name in the project."""
-    return _called(Endpoint.objects.filter(project=project), name).exists()
+    return bool(_of_that_name(project, name))
+
+
+@statement()
+def _of_that_name(project: UUID, name: str) -> QuerySet[Endpoint, UUID]:
+    return _called(Endpoint.objects.filter(project=project), name).order_by().values_list("pk", flat=True)[:1]
 
 
 def _called(pool: QuerySet[Endpoint], name: str) -> QuerySet[Endpoint]:
@@ -131,11 +133,6 @@ def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     return found.select_related(None).select_related(*LISTED).only(*SHOWN)
 
 
-def told(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-    """With no more than the REST API says of it, and who may know that depends on."""
-    return found.select_related(None).select_related(*TOLD_WITH).only(*TOLD)
-
-
 def rows_of(*wanted: Sequence[UUID]) -> list[list[Endpoint]]:
     """For each list of ids its rows, as `listed`."""
     rows = {row.pk: row for row in _with_ids(list(set(chain(*wanted))))}
@@ -151,15 +148,6 @@ def _with_ids(pks: list[UUID]) -> QuerySet[Endpoint]:
 def seen(actor: Actor, pks: list[UUID]) -> QuerySet[Endpoint, tuple[UUID, str]]:
     """Those of these that are among the visible ones, with their names."""
     return visible(actor).filter(pk__in=pks).order_by().values_list("pk", "name")
-
-
-def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
-    """The same rows as `told`, with the First Key and the newest API keys of each as `listed_keys`."""
-    keys = ApiKey.objects.select_related("owner").only(*KEY).order_by("-is_first", "-created_at", "id")
-    some = Prefetch("api_keys", queryset=keys[: LISTED_KEYS + 1], to_attr="listed_keys")
-    rows = told(Endpoint.objects.filter(pk__in=[each.pk for each in found]))
-    by_id = {row.pk: row for row in rows.prefetch_related(some)}
-    return [by_id[each.pk] for each in found if each.pk in by_id]
 
 
 def in_tenant(actor: Actor) -> QuerySet[Endpoint]:
@@ -217,36 +205,44 @@ def named(
 ) -> Endpoint:
     """By id, or by name in the project, or by name among what `in_tenant` lists.
 
-    One that is Deleting is found by its id only: its name is free. `only_told`: no more of it than `told`.
+    One that is Deleting is found by its id only: its name is free. `only_told`: no more of it than the REST API
+    says, and whether its tenant shows values only once.
 
     Raises `NotFound`; where the name fits several, the sentence lists them as `project/endpoint (id)`.
     """
-    shaped = _told_with_tenant if only_told else _with_all
-    home = Q(project=project) if project is not None else Q()
     try:
-        found = _by_id(actor, shaped(Endpoint.objects.filter(home, pk=UUID(name_or_id))))
+        found = _with_id(actor, UUID(name_or_id), project, only_told=only_told)
     except ValueError:
-        home = home or _here(actor)
-        found = list(_called(shaped(visible(actor)).filter(home), name_or_id)[:20])
+        home = Q(project=project) if project is not None else _here(actor)
+        named = _called(visible(actor).filter(home), name_or_id)
+        found = list((_told_with_tenant(named) if only_told else named)[:20])
     return _the_one(found, f"endpoint {name_or_id!r}", "Name the project.")
 
 
-def _by_id(actor: Actor, pool: QuerySet[Endpoint]) -> list[Endpoint]:
-    """The one of the pool, if the actor may see it: `visible` on a row, whose query was a third of an answer."""
-    found = list(pool)
+def _with_id(actor: Actor, pk: UUID, project: Project | None, *, only_told: bool) -> list[Endpoint]:
+    """The one, if the actor may see it: `visible` on a row, whose query was a third of an answer."""
+    found = _told_alone(pk) if only_told else _whole_alone(pk)
+    if project is not None:
+        found = [each for each in found if each.project_id == project.pk]
     if found and found[0].desired == Endpoint.Desired.DELETED:
-        return list(pool.filter(statuses.not_gone(), _seen_by(actor)))
+        return list(visible(actor).filter(pk=pk))
     return [each for each in found if may(actor, "endpoint.see", facts(actor, each))]
 
 
-def _with_all(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-    return found.select_related(*WITH)
+@statement()
+def _whole_alone(pk: UUID) -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(pk=pk).select_related(*WITH)
+
+
+@statement()
+def _told_alone(pk: UUID) -> QuerySet[Endpoint]:
+    return _told_with_tenant(Endpoint.objects.filter(pk=pk))
 
 
 def _told_with_tenant(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
     """Whether its tenant shows values only once is asked for one endpoint, not for those of a list."""
     whole = found.select_related(None).select_related(*TOLD_WITH, "project__tenant")
-    return whole.only(*TOLD, "project__tenant__values_once")
+    return whole.only(*TOLD_WHOLE, "project__tenant__values_once")
 
 
 def _the_one(found: Sequence[Endpoint], what: str, remedy: str) -> Endpoint:
@@ -269,7 +265,7 @@ def waiting(actor: Actor, most: int) -> list[UUID]:
 
 
 @statement(actor=ASKED_BY, most=WORD)
-def _running_with(actor: Actor, state: InstanceState, most: int) -> QuerySet[Endpoint, UUID]:
+def _running_with(actor: Actor, state: str, most: int) -> QuerySet[Endpoint, UUID]:
     """Without `visible`: what runs is not gone, and to ask whether it is takes the newest out of their order.
 
     Ids alone: a hundred thousand of them are sorted in a third of the time that whole rows take.
@@ -396,21 +392,30 @@ def view(endpoint: Endpoint) -> EndpointView:
 
 def _instance_rows(endpoints: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     """Endpoint id → its instances that are not over, by their number."""
-    rows = Instance.objects.filter(endpoint__in=endpoints).exclude(state=InstanceState.STOPPED)
     found: dict[UUID, list[dict[str, Any]]] = {}
-    for row in rows.order_by("ordinal", "created_at").values(*INSTANCE):
+    for row in _not_over(list(endpoints)):
         found.setdefault(row["endpoint_id"], []).append(row)
     return found
+
+
+@statement()
+def _not_over(endpoints: list[UUID]) -> QuerySet[Instance, dict[str, Any]]:
+    rows = Instance.objects.filter(endpoint__in=endpoints).exclude(state=InstanceState.STOPPED)
+    return rows.order_by("ordinal", "created_at").values(*INSTANCE)
 
 
 def _held_by(instances: Sequence[UUID]) -> dict[UUID, list[int]]:
     """Instance → the indices of its RDUs."""
     found: dict[UUID, list[int]] = {}
-    if instances:  # many wait or are over, and then there is nothing to ask
-        live = Allocation.objects.filter(instance__in=instances, released_at=None).order_by("rdu__index")
-        for instance, index in live.values_list("instance_id", "rdu__index"):
-            found.setdefault(instance, []).append(index)
+    for instance, index in _holdings(list(instances)):
+        found.setdefault(instance, []).append(index)
     return found
+
+
+@statement()
+def _holdings(instances: list[UUID]) -> QuerySet[Allocation, tuple[UUID, int]]:
+    live = Allocation.objects.filter(instance__in=instances, released_at=None)
+    return live.order_by("rdu__index").values_list("instance_id", "rdu__index")
 
 
 def _instance_view(row: Mapping[str, Any], rdus: list[int]) -> InstanceView:
@@ -433,13 +438,3 @@ def _instance_view(row: Mapping[str, Any], rdus: list[int]) -> InstanceView:
         crashes=row["crashes"],
         log_tail=row["log_tail"],
     )
-
-
-def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
-    """The API Keys table: newest first, the First Key last."""
-    return endpoint.api_keys.select_related("owner").order_by("is_first", "-created_at", "id")
-
-
-def told_keys(endpoint: Endpoint) -> QuerySet[ApiKey]:
-    """The same with no more than the REST API says of them, and their values."""
-    return keys_of(endpoint).only(*KEY, "sealed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from apikeys.services import forget_values, mint_first_key
 from endpoints import rollouts, routing, selectors
@@ -19,6 +19,7 @@ from studio.hub import selectors as hub
 from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.projects.services import close_project
+from studio.statements import statement
 from studio.tenants.rules import STUDIO, Actor, clean_name, clean_text, leading_role, require
 from studio.tenants.selectors import check_open
 from studio.unit import unit_of_work
@@ -278,9 +279,14 @@ def _locked(endpoint: Endpoint, *, deleted: bool = False) -> Endpoint:
 
 def _lock_open(project: Project) -> None:
     """Nothing comes into a project while it is deleted. Raises `Conflict` for one that is."""
-    rows = Project.objects.select_for_update(no_key=True).filter(pk=project.pk, deleted_at=None)
-    if not list(rows.values_list("pk")):
+    if not _open_and_locked(project.pk):
         raise Conflict(f"Project {project.name} is deleted.")
+
+
+@statement()
+def _open_and_locked(project: UUID) -> QuerySet[Project, UUID]:
+    rows = Project.objects.select_for_update(no_key=True).filter(pk=project, deleted_at=None)
+    return rows.order_by().values_list("pk", flat=True)
 
 
 def _with_token(token: UUID | None, project: Project, name: str, actor: Actor) -> Endpoint | None:

@@ -7,12 +7,14 @@ calls only put their own in these places.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import update_wrapper
-from itertools import cycle
+from itertools import cycle, islice
 from secrets import randbelow, token_bytes, token_hex
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
@@ -20,6 +22,7 @@ from uuid import UUID, uuid4
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import BinaryField, DateTimeField, Field, QuerySet, TextField, UUIDField
+from psycopg.sql import quote
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
@@ -37,6 +40,9 @@ STAND_INS: dict[type, Callable[[], Any]] = {
     str: lambda: f"%_\\{token_hex(16)}",
     int: lambda: next(NUMBERS),
 }
+
+
+IN_OR_PLACE = re.compile(r"%%| IN \(%s(?:, %s)+\)|%s")
 
 
 class Kind(Protocol):
@@ -96,6 +102,12 @@ class Statement(Generic[P, Row]):
         return order_of(next(iter(self._kept.values())).queryset)
 
     def _written(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
+        sql, again = self._once(wanted), self._once(wanted)
+        if not sql.is_like(again):
+            raise TypeError(f"{self.__name__}: its SQL depends on more than the shape of its arguments.")  # type: ignore[attr-defined]
+        return sql
+
+    def _once(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
         stand_ins = {name: kind.stand_in(shape) for name, (kind, shape) in wanted.items()}
         queryset = self._build(**stand_ins)  # type: ignore[call-arg]
         flat = [
@@ -123,32 +135,115 @@ class _Sql:
             self.is_empty = False
         except EmptyResultSet:  # of a list without values, say
             self._text, params, self.is_empty = "", (), True
-        self._params = tuple(params)
         prepared = [_prepared(value, self._compiler.connection) for value in stand_ins]
-        self._place = {
+        places = {
             index: number
             for index, param in enumerate(params)
             for number, stand_in in enumerate(prepared)
-            if isinstance(param, type(stand_in)) and _bare(param) == _bare(stand_in)
+            if _is(param, stand_in)
         }
-        self.places = frozenset(self._place.values())
+        self.places = frozenset(places.values())
+        self._params = [
+            Place(places[index], type(param)) if index in places else param
+            for index, param in enumerate(params)
+        ]
+        if self._compiler.connection.vendor == "postgresql":
+            self._text, self._params = _for_any_values(self._text, self._params)
+
+    def is_like(self, other: "_Sql") -> bool:
+        return (self._text, self._params) == (other._text, other._params)
 
     def rows(self, values: Sequence[Any]) -> list[Any]:
         """As the queryset would give them with these values, by copies of its parts that know the SQL already."""
         if self.is_empty:
             return []
         connection = connections[DEFAULT_DB_ALIAS]  # each thread has its own
-        params = list(self._params)
-        for index, number in self._place.items():
-            params[index] = _prepared(values[number], connection)
+        params = tuple(
+            param.value(values, connection) if isinstance(param, Place) else param for param in self._params
+        )
         compiler, query = copy(self._compiler), copy(self.queryset.query)
         compiler.connection = connection
-        compiler.as_sql = lambda *_, **__: (self._text, tuple(params))
+        compiler.as_sql = lambda *_, **__: (self._text, params)
         query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
         found = type(self.queryset)(self.queryset.model, query, DEFAULT_DB_ALIAS)
         for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
             setattr(found, name, getattr(self.queryset, name))
         return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A parameter of the SQL that is one of the values, by its number, or an array of several."""
+
+    number: int
+    kind: type  # of numbers the driver has one for each width of a column
+    further: tuple[int, ...] | None = None
+
+    def value(self, values: Sequence[Any], connection: Any) -> Any:
+        """As the database's driver takes it."""
+        if self.further is not None:
+            return [_prepared(values[number], connection) for number in (self.number, *self.further)]
+        value = _prepared(values[self.number], connection)
+        return self.kind(value) if isinstance(value, int) else value
+
+
+def _for_any_values(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+    """As PostgreSQL plans it best, which makes one plan for any values.
+
+    `IN` over places becomes `= ANY` over an array: psycopg reads a text with many places anew each time. What is the
+    same each time stands in the text: only then the plan knows how rare it is, and which partial indexes hold it.
+    """
+    taken: list[Any] = []
+    rest = iter(params)
+
+    def instead(match: re.Match[str]) -> str:
+        own = list(islice(rest, match[0].count("%s")))
+        if len(own) > 1 and all(isinstance(param, Place) for param in own):
+            first, *further = own
+            taken.append(Place(first.number, first.kind, tuple(param.number for param in further)))
+            return " = ANY(%s)"
+        taken.extend(param for param in own if not isinstance(param, str | int))
+        words = iter(
+            [quote(param).replace("%", "%%") if isinstance(param, str | int) else "%s" for param in own]
+        )
+        return re.sub("%s", lambda _: next(words), match[0])
+
+    return IN_OR_PLACE.sub(instead, text), taken
+
+
+def bring(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Sequence[Any]]) -> None:
+    """Gives each row the one it is related to, one object for all that share it; `read`: a statement by ids.
+
+    Where many rows share few, `select_related` makes an object for each row, which is most of what a list costs.
+    """
+    if not rows:
+        return
+    field = rows[0]._meta.get_field(relation)
+    ids = [getattr(row, field.attname) for row in rows]
+    found = {each.pk: each for each in read(list({pk for pk in ids if pk is not None}))}
+    for row, pk in zip(rows, ids, strict=True):
+        if pk in found:
+            field.set_cached_value(row, found[pk])
+
+
+def bring_all(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Sequence[Any]]) -> None:
+    """Gives each row all that is related to it, in the order in which the statement `read` has them.
+
+    As `prefetch_related` does, whose SQL is built anew each time.
+    """
+    if not rows:
+        return
+    field = rows[0]._meta.get_field(relation).field
+    by_id = {row.pk: row for row in rows}
+    found: dict[Any, list[Any]] = {pk: [] for pk in by_id}
+    for each in read(list(by_id)):
+        pk = getattr(each, field.attname)
+        field.set_cached_value(each, by_id[pk])
+        found[pk].append(each)
+    for row in rows:
+        related: QuerySet[Any] = QuerySet(field.model)
+        related._result_cache, related._prefetch_done = found[row.pk], True
+        row._prefetched_objects_cache = getattr(row, "_prefetched_objects_cache", {}) | {relation: related}
 
 
 def order_of(rows: QuerySet[Any, Any]) -> list[str]:
@@ -228,6 +323,12 @@ def _type(value: Any) -> type | None:
 def _prepared(value: Any, connection: Any) -> Any:
     """As the database's driver takes it."""
     return FIELDS[_type(value)].get_db_prep_value(value, connection)  # type: ignore[index]
+
+
+def _is(param: Any, stand_in: Any) -> bool:
+    if isinstance(stand_in, int):
+        return isinstance(param, int) and param == stand_in
+    return type(param) is type(stand_in) and bool(_bare(param) == _bare(stand_in))
 
 
 def _bare(param: Any) -> Any:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apikeys import services as keys
 from apikeys.models import ApiKey
+from apikeys.selectors import keys_of
 from apikeys.views import KeyRow
 from endpoints import selectors, services
 from endpoints.edit_forms import RestoreForm
@@ -53,7 +54,7 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
 def _keys(request: htmx.Request, endpoint: Endpoint) -> dict[str, Any]:
     """A page of the API Keys table, masked; `?reveal=<id>` shows one value, for who may and has no JavaScript."""
     revealed, cursor = request.GET.get("reveal", ""), request.GET.get("cursor", "")
-    keys, following = page_of(selectors.keys_of(endpoint), cursor, KEYS)
+    keys, following = page_of(keys_of(endpoint), cursor, KEYS)
     rows = []
     for key in keys:
         show = str(key.pk) == revealed and not key.revoked_at

@@ -6,13 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 
 from studio.errors import Invalid, NotFound, invalid_field
 from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersion, RuntimeVersion
 from studio.hub.rules import read_arch
 from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
-from studio.statements import WORD, statement
+from studio.statements import WORD, bring_all, statement
 from studio.tenants.rules import Actor, Facts
 
 BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
@@ -70,21 +72,26 @@ def model_named(actor: Actor, name_or_id: str) -> Model:
     """By id or name; the actor's own before the provider's. Raises `NotFound` at `model_checkpoint`."""
     wanted = name_or_id.strip()
     try:
-        rows = _with_id(actor, UUID(wanted))
+        found = _with_id(actor, UUID(wanted))
     except ValueError:
-        rows = []
-    rows = rows or list(visible(actor).filter(name__iexact=wanted))
-    found = sorted(rows, key=lambda model: (model.owner_id != actor.id, model.is_provided))
+        found = []
+    found = found or _called(actor, wanted)
+    found.sort(key=lambda model: (model.owner_id != actor.id, model.is_provided))
     if not found:
         raise NotFound(
             f"There is no model {wanted!r}.", {"model_checkpoint": f"There is no model {wanted!r}."}
         )
-    return found[0]
+    return completed(found[0])
+
+
+@statement(actor=ASKED_BY)
+def _called(actor: Actor, name: str) -> QuerySet[Model]:
+    return visible(actor).prefetch_related(None).filter(Exact(Lower("name"), Lower(Value(name))))
 
 
 @statement(actor=ASKED_BY)
 def _with_id(actor: Actor, pk: UUID) -> QuerySet[Model]:
-    return visible(actor).filter(pk=pk)
+    return visible(actor).prefetch_related(None).filter(pk=pk)
 
 
 def version_of(model: Model, number: str | int | None) -> ModelVersion:
@@ -103,11 +110,16 @@ def version_of(model: Model, number: str | int | None) -> ModelVersion:
 
 def runtime_for(app: MLApp) -> RuntimeVersion:
     """The runtime that serves the ML App's task; the first by name where several do."""
-    versions = RuntimeVersion.objects.select_related("runtime").filter(runtime__task=app.task)
-    found = versions.order_by("runtime__name", "number").first()
-    if found is None:
+    found = _runtimes_for(app.task)
+    if not found:
         raise NotFound(f"No runtime for {app.get_task_display().lower()} is installed; an operator adds one.")
-    return found
+    return found[0]
+
+
+@statement()
+def _runtimes_for(task: str) -> QuerySet[RuntimeVersion]:
+    versions = RuntimeVersion.objects.select_related("runtime").filter(runtime__task=task)
+    return versions.order_by("runtime__name", "number")[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +170,19 @@ def _offered(pk: UUID) -> QuerySet[Model]:
 
 def completed(model: Model) -> Model:
     """One that is read already, in the same way."""
-    prefetch_related_objects([model], *OFFERS)
+    bring_all([model], "versions", _versions_of)
+    bring_all([model], "deploy_options", _options_of)
     return model
+
+
+@statement()
+def _versions_of(models: list[UUID]) -> QuerySet[ModelVersion]:
+    return ModelVersion.objects.filter(model__in=models).order_by("-number")
+
+
+@statement()
+def _options_of(models: list[UUID]) -> QuerySet[DeployOption]:
+    return DeployOption.objects.filter(model__in=models).order_by("rank")
 
 
 def options_of(model: Model) -> list[DeployOption]:

@@ -5,10 +5,14 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from studio import keyring
 from studio.errors import Refusal
 from studio.repeats.models import Answered
+from studio.statements import statement
 from studio.tenants.rules import Actor
 from studio.unit import unit_of_work
 
@@ -40,7 +44,7 @@ def once(
     Raises `KeyUsed` where the fingerprint is another.
     """
     assert actor.id is not None, "whoever sends requests is somebody"
-    row = Answered.objects.filter(user=actor.id, key=key).first()
+    row = next(iter(_answered(actor.id, key)), None)
     if row is None:
         # Whoever comes second waits here, fails once the first is done, and is tried anew: it finds the row then.
         row = Answered.objects.create(user_id=actor.id, key=key, fingerprint=fingerprint, created_at=now)
@@ -54,6 +58,11 @@ def once(
             {"Idempotency-Key": "used before"},
         )
     return dict(json.loads(keyring.open_value(row.sealed, PURPOSE)))
+
+
+@statement()
+def _answered(user: UUID, key: str) -> QuerySet[Answered]:
+    return Answered.objects.filter(user=user, key=key)
 
 
 def forget_answered(*, now: datetime) -> int:

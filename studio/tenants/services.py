@@ -5,13 +5,14 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from studio import keyring, seal
 from studio.accounts import services as accounts
 from studio.audit.services import record
 from studio.errors import Conflict, Forbidden, NotSignedIn
 from studio.people.rules import ROLE_NAMES, Person, check_roles
+from studio.statements import statement
 from studio.tenants import selectors
 from studio.tenants.models import Membership, Organization, PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO, Actor, Facts, clean_name, leading_role, require
@@ -165,18 +166,17 @@ def is_platform_key(value: str) -> bool:
     return PlatformKey.objects.filter(digest=digest, user__is_active=True).exists()
 
 
-def _key_with_memberships(digest: bytes) -> list[Any]:
+@statement()
+def _key_with_memberships(digest: bytes) -> QuerySet[Any]:
     """The key with its person, once for each membership (or once): every request asks for it."""
     keys = PlatformKey.objects.filter(digest=digest, user__is_active=True).select_related("user")
     told = keys.only(
         "last_used_at", "user__username", "user__is_org_admin", "user__is_staff", "user__default_tenant"
     )
-    return list(
-        told.annotate(
-            tenant=F("user__memberships__tenant"),
-            role=F("user__memberships__role"),
-            archived_at=F("user__memberships__tenant__archived_at"),
-        )
+    return told.annotate(
+        tenant=F("user__memberships__tenant"),
+        role=F("user__memberships__role"),
+        archived_at=F("user__memberships__tenant__archived_at"),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from apikeys import services
 from apikeys.models import ApiKey
+from apikeys.selectors import keys_of
 from endpoints import selectors
 from studio import keyring, seal
 from studio.audit.models import Event
@@ -157,8 +158,8 @@ def test_an_editor_sees_the_table_but_no_value(keys):
 
 def test_the_first_key_stands_last_in_the_table(keys):
     added = [keys.add()[0], keys.add()[0]]
-    assert set(list(selectors.keys_of(keys.endpoint))[:2]) == set(added)
-    assert list(selectors.keys_of(keys.endpoint))[2] == keys.first
+    assert set(list(keys_of(keys.endpoint))[:2]) == set(added)
+    assert list(keys_of(keys.endpoint))[2] == keys.first
 
 
 def test_each_change_is_written_down_without_the_value(keys):

@@ -13,21 +13,28 @@ from django.db.models import Model, QuerySet
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from scheduler.models import Instance
+from studio.hub.models import Model as HubModel
+from studio.hub.models import ModelVersion
 from studio.projects import selectors as projects
 from studio.sharing import services as sharing
 from studio.sharing.rules import Wish
 from studio.sharing.selectors import ASKED_BY
-from studio.statements import WORD, filled, places, statement
+from studio.statements import WORD, bring, bring_all, filled, places, statement
 from studio.tenants.models import User
 from studio.tenants.rules import Actor
-from tests.support.cast import NOW, PEOPLE, Cast
+from tests.support.cast import NOW, PEOPLE, Cast, make_model
 
 Rows = QuerySet[Any, Any]
 
 
+def plain(pk: UUID) -> Rows:
+    found = Endpoint.objects.filter(pk=pk).select_related("project__tenant", "owner")
+    return found.only("name", "project__name", "project__tenant__name", "owner__username")
+
+
 @statement()
 def with_everything(pk: UUID) -> Rows:
-    return endpoints.told(Endpoint.objects.filter(pk=pk)).prefetch_related("api_keys")
+    return plain(pk).prefetch_related("api_keys")
 
 
 @statement()
@@ -42,10 +49,10 @@ def of_endpoints(pks: list[UUID]) -> Rows:
 def test_rows_come_as_the_queryset_gives_them(cast: Cast) -> None:
     for found in (cast.endpoint(), cast.endpoint()):
         (row,) = with_everything(found.pk)
-        plain = endpoints.told(Endpoint.objects.filter(pk=found.pk)).get()
-        assert row.get_deferred_fields() == plain.get_deferred_fields()
-        assert (row, row.project, row.owner.username) == (plain, plain.project, plain.owner.username)
-        assert list(row.api_keys.all()) == list(plain.api_keys.all()) != []
+        same = plain(found.pk).get()
+        assert row.get_deferred_fields() == same.get_deferred_fields()
+        assert (row, row.project, row.owner.username) == (same, same.project, same.owner.username)
+        assert list(row.api_keys.all()) == list(same.api_keys.all()) != []
     assert with_everything(uuid4()) == []
 
 
@@ -66,10 +73,10 @@ def test_sql_is_built_once_for_each_shape() -> None:
 
     for many in (1, 1, 2, 3, 4, 4):
         people([uuid4() for _ in range(many)], active=True, tenant=uuid4())
-    assert built == [1, 2, 4]
+    assert built == [1, 1, 2, 2, 4, 4]  # each time twice, to see that it is the same
     people([uuid4()], False, uuid4())
     people([uuid4()], active=False, tenant=None)
-    assert built == [1, 2, 4, 1, 1]
+    assert built[6:] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("many", range(1, 40))
@@ -126,6 +133,18 @@ def test_a_value_that_does_not_come_as_it_is_is_refused(build: Callable[[Any], R
 
 
 @pytest.mark.django_db
+def test_sql_that_is_not_the_same_twice_is_refused() -> None:
+    calls = iter(range(9))
+
+    @statement()
+    def restless(name: str) -> Rows:
+        return User.objects.filter(username=name, first_name=str(next(calls)))
+
+    with pytest.raises(TypeError, match="depends on more than the shape"):
+        restless("owen")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("value", [1.5, ("a",), object()])
 def test_what_is_no_value_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="takes no"):
@@ -165,7 +184,7 @@ def test_everybody_gets_their_own(cast: Cast) -> None:
         Wish("user", "oskar", "viewer"),
         Wish("tenant", "research", "viewer"),
     ]
-    for thing, number in ((own[0], 1), (own[1], 2), (own[2], 3), (own[2].project, 2), (cast.project, 1)):
+    for thing, number in ((own[0], 1), (own[1], 2), (own[2], 3), (own[5].project, 2), (cast.project, 1)):
         sharing.share(actor=cast.olga, thing=thing, shared_with=wishes[:number])
     for name in PEOPLE:
         assert listed(getattr(cast, name)) == list(endpoints.in_tenant(getattr(cast, name))), name
@@ -186,3 +205,48 @@ def test_a_stand_in_has_the_shape_it_was_made_of(cast: Cast, name: str) -> None:
     stand_in = ASKED_BY.stand_in(shape)
     assert ASKED_BY.shape(stand_in) == shape
     assert len(ASKED_BY.values(stand_in, shape)) == len(ASKED_BY.values(getattr(cast, name), shape))
+
+
+# ----- what rows share ------------------------------------------------------------------------------------
+
+
+@statement()
+def owners(pks: list[UUID]) -> Rows:
+    return User.objects.filter(pk__in=pks).only("username")
+
+
+def test_rows_that_share_something_share_one_object(cast: Cast) -> None:
+    made = [cast.bare_endpoint(owner=cast.users[name]) for name in ("owen", "mila", "owen")]
+    rows = list(Endpoint.objects.filter(pk__in=[each.pk for each in made]).order_by("created_at", "name"))
+    bring(rows, "owner", owners)
+    assert {row.pk: row.owner.username for row in rows} == {row.pk: row.owner.username for row in made}
+    assert len({id(row.owner) for row in rows}) == 2
+
+
+def test_what_is_related_to_nothing_stays_so(cast: Cast) -> None:
+    waiting = Instance.objects.filter(endpoint=cast.endpoint().pk)
+    rows = list(waiting)
+    assert [row.node_id for row in rows] == [None]
+    bring(rows, "node", lambda pks: pytest.fail("nothing to ask for") if pks else [])
+    bring([], "node", owners)
+    assert [row.node for row in rows] == [None]
+
+
+@statement()
+def versions_of(models: list[UUID]) -> Rows:
+    return ModelVersion.objects.filter(model__in=models).order_by("-number")
+
+
+def test_what_is_related_comes_as_django_prefetches_it(cast: Cast, django_assert_num_queries: Any) -> None:
+    made = [
+        cast.help,
+        make_model(cast.help.app, "Two", versions=2),
+        make_model(cast.help.app, "None", versions=0),
+    ]
+    wanted = {model.pk: list(model.versions.order_by("-number")) for model in made}
+    rows = list(HubModel.objects.filter(pk__in=wanted))
+    with django_assert_num_queries(1):
+        bring_all(rows, "versions", versions_of)
+    with django_assert_num_queries(0):
+        assert {row.pk: list(row.versions.all()) for row in rows} == wanted
+        assert all(version.model is row for row in rows for version in row.versions.all())
