@@ -241,7 +241,7 @@ def bring_all(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Se
         field.set_cached_value(each, by_id[pk])
         found[pk].append(each)
     for row in rows:
-        related: QuerySet[Any] = QuerySet(field.model)
+        related: Any = QuerySet(field.model)
         related._result_cache, related._prefetch_done = found[row.pk], True
         row._prefetched_objects_cache = getattr(row, "_prefetched_objects_cache", {}) | {relation: related}
 
