@@ -1,12 +1,14 @@
 """Whether all of a wish finds room now, told by two sums: a create asks this first and plans nothing where it does."""
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from scheduler import quotas
 from scheduler.models import Instance, Node, Quota
 from scheduler.rules import InstanceState, NodeState
+from studio.statements import statement
 
 
 def surely_fits(
@@ -20,19 +22,44 @@ def surely_fits(
     """
     if not instances:
         return True
-    open_ = Q(tenant=None) | Q(tenant=tenant)
-    wide = Q(width__gte=min_width, free__gte=rdus)
-    sums = Node.objects.filter(open_, generation=generation, state=NodeState.READY).aggregate(
-        slots=Sum(F("free") / rdus, filter=wide, default=0), most=Max("free", default=0)
-    )
-    room, widest = sums["slots"], sums["most"]
+    [(_, room, widest)] = _room(tenant, generation, min_width, rdus) or [(generation, 0, 0)]
     if room < instances:
         return False
-    waiting = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=widest)
-    rows = waiting.exclude(endpoint=without).order_by()
-    before = rows.values_list("rdus").annotate(Count("pk"))
-    if Quota.objects.filter(tenant=tenant, generation=generation, maximum__isnull=False).exists():
-        own = rows.filter(endpoint__project__tenant=tenant).aggregate(all=Sum("rdus", default=0))["all"]
+    if _limited(tenant, generation):
+        own = sum(width * many for width, many in _waiting_of(tenant, generation, widest, without))
         if quotas.lacking(tenant, generation, own + rdus * instances):
             return False
-    return room - sum(-(-each // rdus) * many for each, many in before) >= instances
+    before = _waiting(generation, widest, without)
+    return room - sum(-(-width // rdus) * many for width, many in before) >= instances
+
+
+@statement()
+def _room(tenant: UUID, generation: str, min_width: int, rdus: int) -> QuerySet[Node, Any]:
+    """How many fit on the nodes that are open to the tenant, and the most RDUs that any of them has free."""
+    open_ = Q(tenant=None) | Q(tenant=tenant)
+    wide = Q(width__gte=min_width, free__gte=rdus)
+    nodes = Node.objects.filter(open_, generation=generation, state=NodeState.READY).order_by()
+    sums = {"slots": Sum(F("free") / rdus, filter=wide, default=0), "most": Max("free", default=0)}
+    return nodes.values_list("generation").annotate(**sums)
+
+
+@statement()
+def _limited(tenant: UUID, generation: str) -> QuerySet[Quota, int]:
+    rows = Quota.objects.filter(tenant=tenant, generation=generation, maximum__isnull=False)
+    return rows.order_by().values_list("pk", flat=True)
+
+
+@statement()
+def _waiting(generation: str, widest: int, without: UUID) -> QuerySet[Instance, tuple[int, int]]:
+    """RDUs → how many instances wait for so many."""
+    rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=widest)
+    return rows.exclude(endpoint=without).order_by().values_list("rdus").annotate(Count("pk"))
+
+
+@statement()
+def _waiting_of(
+    tenant: UUID, generation: str, widest: int, without: UUID
+) -> QuerySet[Instance, tuple[int, int]]:
+    rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=widest)
+    own = rows.exclude(endpoint=without).filter(endpoint__project__tenant=tenant)
+    return own.order_by().values_list("rdus").annotate(Count("pk"))

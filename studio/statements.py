@@ -16,6 +16,7 @@ from enum import Enum
 from functools import update_wrapper
 from itertools import cycle, islice
 from secrets import randbelow, token_bytes, token_hex
+from threading import Lock
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -42,6 +43,7 @@ STAND_INS: dict[type, Callable[[], Any]] = {
 }
 
 
+MOST_KEPT = 200  # shapes of one statement
 IN_OR_PLACE = re.compile(r"%%| IN \(%s(?:, %s)+\)|%s")
 
 
@@ -74,6 +76,7 @@ class Statement(Generic[P, Row]):
         self._build, self._kinds = build, kinds
         self._names = tuple(inspect.signature(build).parameters)
         self._kept: dict[Hashable, _Sql] = {}
+        self._writing = Lock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         """The rows. Raises `TypeError` for an argument that has no place in the SQL as it is."""
@@ -82,11 +85,9 @@ class Statement(Generic[P, Row]):
         kinds = [self._kinds.get(name) or _kind(name, value) for name, value in given.items()]
         shapes = [kind.shape(value) for kind, value in zip(kinds, given.values(), strict=True)]
         key = (connection.vendor, *given, *shapes)
-        sql = self._kept.get(key)
-        if sql is None:
-            self._kept[key] = sql = self._written(
-                dict(zip(given, zip(kinds, shapes, strict=True), strict=True))
-            )
+        sql = self._kept.get(key) or self._keep(
+            key, dict(zip(given, zip(kinds, shapes, strict=True), strict=True))
+        )
         taken = zip(kinds, given.values(), shapes, strict=True)
         return cast(
             "list[Row]", sql.rows([one for kind, value, shape in taken for one in kind.values(value, shape)])
@@ -100,6 +101,13 @@ class Statement(Generic[P, Row]):
     def order(self) -> list[str]:
         """The columns it is ordered by, the same for any arguments; known once there were some."""
         return order_of(next(iter(self._kept.values())).queryset)
+
+    def _keep(self, key: Hashable, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
+        with self._writing:
+            if len(self._kept) >= MOST_KEPT:  # clients choose some words, as how many rows they want
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = sql = self._written(wanted)
+        return sql
 
     def _written(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
         sql, again = self._once(wanted), self._once(wanted)

@@ -19,7 +19,7 @@ from studio.projects import selectors as projects
 from studio.sharing import services as sharing
 from studio.sharing.rules import Wish
 from studio.sharing.selectors import ASKED_BY
-from studio.statements import WORD, bring, bring_all, filled, places, statement
+from studio.statements import MOST_KEPT, WORD, bring, bring_all, filled, places, statement
 from studio.tenants.models import User
 from studio.tenants.rules import Actor
 from tests.support.cast import NOW, PEOPLE, Cast, make_model
@@ -111,6 +111,20 @@ def test_whole_numbers_are_values_and_words_are_not(cast: Cast) -> None:
     assert wide(rdus + 1, 2) == []
     assert [row.ordinal for row in wide.queryset(rdus, None).filter(ordinal__lt=3)] == [2, 1]
     assert wide.order == ["-ordinal"]
+
+
+def test_of_too_many_shapes_the_oldest_is_forgotten(cast: Cast) -> None:
+    built = []
+
+    @statement(most=WORD)
+    def people(most: int) -> Rows:
+        built.append(most)
+        return User.objects.order_by("pk")[:most]
+
+    for most in (*range(1, MOST_KEPT + 2), MOST_KEPT, 1):
+        assert len(people(most)) == min(most, len(PEOPLE))
+    assert built[-2:] == [1, 1]
+    assert len(built) == 2 * (MOST_KEPT + 2)
 
 
 def late(now: datetime) -> Rows:
