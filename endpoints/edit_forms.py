@@ -81,7 +81,7 @@ class EditForm(EndpointForm):
 
     def _model(self, pk: UUID) -> Model:
         own = self.endpoint.model_version.model
-        return hub.completed(own) if own.pk == pk else super()._model(pk)
+        return hub.complete([own])[0] if own.pk == pk else super()._model(pk)
 
     def _offer_apps(self) -> MLApp | None:
         return self.endpoint.model_version.model.app

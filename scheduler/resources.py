@@ -134,9 +134,11 @@ def _live_on(nodes: Sequence[Node]) -> list[_Live]:
 
 @statement()
 def _held_on(nodes: list[UUID]) -> QuerySet[Allocation, Any]:
-    live = Allocation.objects.filter(rdu__node__in=nodes, released_at=None)
-    return live.order_by("rdu__node_id", "rdu__index").values_list(
-        "rdu__node_id", "rdu__index", "instance_id", "instance__ordinal", "instance__state",
+    # By the instances on these nodes, which are few: by the RDUs, a plan for any nodes may read all there are.
+    live = Allocation.objects.filter(instance__node__in=nodes, released_at=None)
+    live = live.exclude(instance__state__in=[InstanceState.STOPPED, InstanceState.AWAITING])
+    return live.order_by("instance__node_id", "rdu__index").values_list(
+        "instance__node_id", "rdu__index", "instance_id", "instance__ordinal", "instance__state",
         "instance__endpoint_id", "instance__endpoint__project__tenant_id",
     )  # fmt: skip
 

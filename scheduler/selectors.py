@@ -330,10 +330,12 @@ def _holders(rows: Sequence[Node], without: UUID | None = None) -> dict[tuple[UU
 
 @statement()
 def _held_on(nodes: list[UUID], without: UUID | None) -> QuerySet[Allocation, Any]:
-    held = Allocation.objects.filter(rdu__node__in=nodes, released_at=None)
+    # By the instances on these nodes, which are few: by the RDUs, a plan for any nodes may read all there are.
+    held = Allocation.objects.filter(instance__node__in=nodes, released_at=None)
+    held = held.exclude(instance__state__in=[InstanceState.STOPPED, InstanceState.AWAITING])
     if without is not None:
         held = held.exclude(instance__endpoint=without)
-    return held.values_list("rdu__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
+    return held.values_list("instance__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
 
 
 def _use(actor: Actor, node: Node, holder: UUID | None) -> str:

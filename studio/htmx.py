@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
@@ -156,12 +157,13 @@ def asking(address: str, known: str, *, include: str = "") -> dict[str, str]:
 # ----- addresses ------------------------------------------------------------------------------------------
 
 
-def address(name: str, *ids: UUID) -> str:
-    """`reverse` for what is addressed by ids: a page has hundreds of these, and only the ids differ."""
+def address(name: str, *ids: UUID | str) -> str:
+    """`reverse` for what is addressed by ids or names: a page has hundreds of these, and only the ids differ."""
+    before, *after = _around(name, len(ids))
     if not ids:
-        return _around(name, 0)[0]
-    pieces = _around(name, len(ids))
-    return "".join([text for pair in zip(pieces, map(str, ids), strict=False) for text in pair]) + pieces[-1]
+        return before
+    words = [quote(each, safe="") if isinstance(each, str) else str(each) for each in ids]
+    return before + "".join([word + text for word, text in zip(words, after, strict=True)])
 
 
 @cache
@@ -253,17 +255,17 @@ class Frame:
         """Whether *Users* and *Tenant management* are for the actor."""
         return self.actor is not None and tenants.administers(self.actor)
 
-    @property
+    @cached_property
     def may_audit(self) -> bool:
         return self.actor is not None and audit.may_read(self.actor)
 
-    @property
+    @cached_property
     def theme(self) -> str:
         """Chosen per browser: the same person may sit at a dark and a bright screen."""
         chosen = self.request.COOKIES.get("theme", "")
         return chosen if chosen in ("light", "dark") else "system"
 
-    @property
+    @cached_property
     def section(self) -> str:
         """The entry of the left menu that this page belongs to."""
         first = self.request.path.strip("/").partition("/")[0]

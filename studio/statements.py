@@ -22,25 +22,16 @@ from uuid import UUID, uuid4
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import (
-    BigIntegerField,
-    BinaryField,
-    DateTimeField,
-    Field,
-    QuerySet,
-    TextField,
-    UUIDField,
-)
+from django.db.models import BinaryField, DateTimeField, Field, QuerySet, TextField, UUIDField
+from psycopg.sql import quote
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
 
 FIELDS: "dict[type, Field[Any, Any]]" = {
-    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(), int: BigIntegerField(),
+    UUID: UUIDField(), bytes: BinaryField(), datetime: DateTimeField(), str: TextField(), int: Field(),
 }  # fmt: skip
-NUMBERS = cycle(
-    range(20_000, 2**15)
-)  # small enough for each column, larger than what selectors write themselves
+NUMBERS = cycle(range(20_000, 2**15))  # small enough for each column, greater than what selectors say
 # The text has every sign that a pattern would escape: so a place where values are escaped is not mistaken for one
 # where they stand as they are.
 STAND_INS: dict[type, Callable[[], Any]] = {
@@ -165,7 +156,7 @@ class _Sql:
             for index, param in enumerate(params)
         ]
         if self._compiler.connection.vendor == "postgresql":
-            self._text, self._params = _with_arrays(self._text, self._params)
+            self._text, self._params = _for_any_values(self._text, self._params)
 
     def is_like(self, other: "_Sql") -> bool:
         return (self._text, self._params) == (other._text, other._params)
@@ -204,8 +195,12 @@ class Place:
         return self.kind(value) if isinstance(value, int) else value
 
 
-def _with_arrays(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
-    """`IN` over places becomes `= ANY` over an array: psycopg reads a text with many places anew each time."""
+def _for_any_values(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+    """As PostgreSQL plans it best, which makes one plan for any values.
+
+    `IN` over places becomes `= ANY` over an array: psycopg reads a text with many places anew each time. What is the
+    same each time stands in the text: only then the plan knows how rare it is, and which partial indexes hold it.
+    """
     taken: list[Any] = []
     rest = iter(params)
 
@@ -215,8 +210,11 @@ def _with_arrays(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
             first, *further = own
             taken.append(Place(first.number, first.kind, tuple(param.number for param in further)))
             return " = ANY(%s)"
-        taken.extend(own)
-        return match[0]
+        taken.extend(param for param in own if not isinstance(param, str | int))
+        words = iter(
+            [quote(param).replace("%", "%%") if isinstance(param, str | int) else "%s" for param in own]
+        )
+        return re.sub("%s", lambda _: next(words), match[0])
 
     return IN_OR_PLACE.sub(instead, text), taken
 
@@ -251,7 +249,7 @@ def bring_all(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Se
         field.set_cached_value(each, by_id[pk])
         found[pk].append(each)
     for row in rows:
-        related = getattr(row, relation).get_queryset()
+        related: QuerySet[Any] = QuerySet(field.model)
         related._result_cache, related._prefetch_done = found[row.pk], True
         row._prefetched_objects_cache = getattr(row, "_prefetched_objects_cache", {}) | {relation: related}
 

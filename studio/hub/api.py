@@ -92,7 +92,8 @@ def list_models(
     if job_type is not None:
         rows = rows.filter(pk__in=_deployable(request.auth)) if job_type == DEPLOY else rows.none()
     found, following = page(rows, cursor, limit)
-    return {"models": [_model(row, job_type, None) for row in found], "next": following}
+    shown = selectors.complete(found)
+    return {"models": [_model(row, job_type, None) for row in shown], "next": following}
 
 
 @router.get("/models/{model}", response=looks(ModelOut), summary="A model")

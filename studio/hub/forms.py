@@ -27,6 +27,7 @@ class HubForm(forms.Form):
     def __init__(self, actor: Actor, asked: Mapping[str, Any]) -> None:
         super().__init__()
         choices = hub.choices(actor)
+        self.models = choices.models
         self._offer("field", choices.fields, asked)
         self._offer("app", choices.apps, asked)
         self._offer("architecture", choices.architectures, asked)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
@@ -21,13 +21,6 @@ BASE_SENTENCE = "Base models do not support inference and cannot be deployed for
 COMPOSITE_GENERATION = "SN40L"  # Compositions of Experts run on this one only
 
 
-# Their usual order would bring in the model once more.
-OFFERS = (
-    Prefetch("versions", ModelVersion.objects.order_by("-number")),
-    Prefetch("deploy_options", DeployOption.objects.order_by("rank")),
-)
-
-
 def facts(actor: Actor, model: Model) -> Facts:
     if model.tenant_id is None:
         return Facts(tenant=None, provided=True)
@@ -36,8 +29,8 @@ def facts(actor: Actor, model: Model) -> Facts:
 
 
 def visible(actor: Actor) -> QuerySet[Model]:
-    """The provider's models, the actor's own, and those shared with them; by name."""
-    models = Model.objects.select_related("app", "owner").prefetch_related(*OFFERS)
+    """The provider's models, the actor's own, and those shared with them; by name. See `complete`."""
+    models = Model.objects.select_related("app", "owner")
     if actor.is_org_admin:
         return models.order_by("name", "id")
     administered = [tenant for tenant, role in actor.tenants.items() if role == "tenant_admin"]
@@ -64,8 +57,8 @@ def seen(actor: Actor, pks: list[UUID]) -> QuerySet[Model, tuple[UUID, str]]:
 
 
 def _plain(actor: Actor) -> QuerySet[Model]:
-    """Without what belongs to the models, in no order."""
-    return visible(actor).prefetch_related(None).select_related(None).order_by()
+    """The models alone, in no order."""
+    return visible(actor).select_related(None).order_by()
 
 
 def model_named(actor: Actor, name_or_id: str) -> Model:
@@ -81,17 +74,17 @@ def model_named(actor: Actor, name_or_id: str) -> Model:
         raise NotFound(
             f"There is no model {wanted!r}.", {"model_checkpoint": f"There is no model {wanted!r}."}
         )
-    return completed(found[0])
+    return complete(found[:1])[0]
 
 
 @statement(actor=ASKED_BY)
 def _called(actor: Actor, name: str) -> QuerySet[Model]:
-    return visible(actor).prefetch_related(None).filter(Exact(Lower("name"), Lower(Value(name))))
+    return visible(actor).filter(Exact(Lower("name"), Lower(Value(name))))
 
 
 @statement(actor=ASKED_BY)
 def _with_id(actor: Actor, pk: UUID) -> QuerySet[Model]:
-    return visible(actor).prefetch_related(None).filter(pk=pk)
+    return visible(actor).filter(pk=pk)
 
 
 def version_of(model: Model, number: str | int | None) -> ModelVersion:
@@ -160,7 +153,7 @@ def _entries(actor: Actor, app: UUID | None) -> QuerySet[Model, Any]:
 
 def whole(model: UUID) -> Model:
     """A model that is offered, with its versions and deploy options."""
-    return completed(_offered(model)[0])
+    return complete(_offered(model))[0]
 
 
 @statement()
@@ -168,11 +161,11 @@ def _offered(pk: UUID) -> QuerySet[Model]:
     return Model.objects.select_related("app").filter(pk=pk)
 
 
-def completed(model: Model) -> Model:
-    """One that is read already, in the same way."""
-    bring_all([model], "versions", _versions_of)
-    bring_all([model], "deploy_options", _options_of)
-    return model
+def complete(models: list[Model]) -> list[Model]:
+    """Brings the versions and deploy options of models that are read already."""
+    bring_all(models, "versions", _versions_of)
+    bring_all(models, "deploy_options", _options_of)
+    return models
 
 
 @statement()
@@ -259,12 +252,16 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the filters offer, [(value, label)]: every ML App, else what the models that the actor may see have."""
+    """What the filters offer, [(value, label)]: every ML App, else what the models that the actor may see have.
+
+    `models`: how many these are.
+    """
 
     fields: list[tuple[str, str]]
     apps: list[tuple[str, str]]
     architectures: list[tuple[str, str]]
     owners: list[tuple[str, str]]
+    models: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,19 +277,20 @@ class Card:
 
 def choices(actor: Actor) -> Choices:
     """In two queries, however many models there are."""
-    found = set(_kinds(actor))
+    found = _kinds(actor)
     return Choices(
         fields=_sorted((field, field.capitalize()) for field, *_ in found),
         apps=[(str(app.pk), app.name) for app in all_apps()],
         architectures=_sorted((architecture, architecture) for _, architecture, *_ in found),
-        owners=_sorted(_owner(actor, owner, name) for *_, owner, name in found),
+        owners=_sorted(_owner(actor, owner, name) for _, _, owner, name, _ in found),
+        models=sum(many for *_, many in found),
     )
 
 
 @statement(actor=ASKED_BY)
 def _kinds(actor: Actor) -> QuerySet[Model, Any]:
     kinds = ("field_of_application", "architecture", "owner_id", "owner__username")
-    return _plain(actor).values_list(*kinds).distinct()
+    return _plain(actor).values_list(*kinds).annotate(Count("pk"))
 
 
 def narrowed(models: QuerySet[Model], filters: Filters) -> QuerySet[Model]:

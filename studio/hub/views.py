@@ -108,9 +108,15 @@ def _listed(
 ) -> dict[str, Any]:
     form = HubForm(request.actor, asked)
     kept = kept or {}
-    rows = selectors.narrowed(selectors.visible(request.actor), form.filters)
-    found, following = page_of(rows, request.GET.get("cursor"), PAGE)
-    shown = [selectors.card(each) for each in found]
+    actor, cursor = request.actor, request.GET.get("cursor")
+    if form.is_narrow:
+        rows = selectors.narrowed(selectors.visible(actor), form.filters)
+        total = rows[: MOST_COUNTED + 1].count()
+        found, following = page_of(rows, cursor, PAGE)
+    else:
+        total = form.models
+        found, following = kept_page(selectors.listed, cursor, PAGE, actor)
+    shown = [selectors.card(each) for each in selectors.complete(found)]
     more = {**kept, **form.query, "cursor": following or ""}
     return {
         "form": form,
@@ -118,7 +124,7 @@ def _listed(
         "usable": bool(following) or any(not each.refusal for each in shown),
         "clear": f"?{urlencode({**kept, 'app': ''})}",
         "more": urlencode(more) if following else "",
-        "total": rows[: MOST_COUNTED + 1].count(),
+        "total": total,
         "most": MOST_COUNTED,
         "again": bool(_part(request)),
         "added": _part(request) == "cards",

@@ -100,6 +100,23 @@ class Address(defaulttags.URLNode):
         return ""
 
 
+@register.simple_tag
+def entry(label: str, name: str, *ids: UUID | str, kind: str = "") -> SafeString:
+    """Of a menu: opens a dialog. A table has a menu in each row."""
+    at = escape(htmx.address(name, *ids))
+    mark = f' data-kind="{kind}"' if kind else ""
+    return mark_safe(  # noqa: S308 labels and kinds are ours
+        f'<a href="{at}" hx-get="{at}" hx-target="#dialog" hx-swap="innerHTML"{mark}>{label}</a>'
+    )
+
+
+@register.simple_tag
+def deed(label: str, name: str, *ids: UUID | str) -> SafeString:
+    """Of a menu: does something at once."""
+    at = escape(htmx.address(name, *ids))
+    return mark_safe(f'<a href="{at}" hx-post="{at}" hx-swap="none">{label}</a>')  # noqa: S308 as above
+
+
 MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
