@@ -12,8 +12,25 @@ from endpoints import selectors
 from endpoints.models import Endpoint
 from studio.hub.models import ModelVersion
 from studio.projects.models import Project
-from studio.statements import bring, statement
+from studio.sharing.selectors import ASKED_BY
+from studio.statements import WORD, bring, statement
 from studio.tenants.models import User
+from studio.tenants.rules import Actor
+
+
+def narrow(rows: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Ids and dates alone: a hundred thousand whole rows would be sorted in three times as long."""
+    return rows.select_related(None).only("id", "created_at", "deleted_at")
+
+
+@statement(actor=ASKED_BY, most=WORD)
+def newest(actor: Actor, most: int | None) -> QuerySet[Endpoint]:
+    return narrow(selectors.in_tenant(actor))[:most]
+
+
+@statement(actor=ASKED_BY, most=WORD)
+def newest_in_project(actor: Actor, project: UUID, most: int | None) -> QuerySet[Endpoint]:
+    return narrow(selectors.in_project(actor, project))[:most]
 
 
 def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
