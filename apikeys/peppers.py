@@ -31,7 +31,11 @@ class Standing:
     replaced: int = 0  # values before, that are taken still
 
     def __str__(self) -> str:
-        counts = {"platform keys": self.platform, "endpoint keys": self.endpoint, "replaced values": self.replaced}
+        counts = {
+            "platform keys": self.platform,
+            "endpoint keys": self.endpoint,
+            "replaced values": self.replaced,
+        }
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 

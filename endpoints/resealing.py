@@ -4,6 +4,7 @@ All calls raise `redis.RedisError` while the broker is away.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -28,7 +29,7 @@ def needs_older() -> str:
     routes = sum(len(ids) for ids in _stale())
     if routes:
         return f"{routes} routes"
-    batches = enqueue.broker().hvals(usage.BATCHES)
+    batches = cast("list[bytes]", enqueue.broker().hvals(usage.BATCHES))
     waiting = sum(not _opens_batch(box) for box in batches)
     return f"{waiting} batches of usage" if waiting else ""
 
@@ -49,11 +50,18 @@ def _stale() -> Iterator[list[UUID]]:
     found: list[UUID] = []
     for name, box in enqueue.broker().hscan_iter(wire.ROUTES, count=BATCH):
         if not _opens_route(box):
-            found.append(UUID(name.decode()))
+            found += _ids(name)
         if len(found) == BATCH:
             yield from _known(found)
             found = []
     yield from _known(found)
+
+
+def _ids(name: bytes) -> list[UUID]:
+    try:
+        return [UUID(name.decode())]
+    except ValueError:
+        return []
 
 
 def _known(ids: Sequence[UUID]) -> Iterator[list[UUID]]:

@@ -185,9 +185,7 @@ class Gateway:
             else:
                 await reply.whole(200, asked.whole(prediction.exchanges))
 
-    def _admit(
-        self, found: Match, headers: dict[bytes, bytes], known: KnownDigests
-    ) -> tuple[Holder, Route]:
+    def _admit(self, found: Match, headers: dict[bytes, bytes], known: KnownDigests) -> tuple[Holder, Route]:
         """Who asks, and for what. Raises 401, 403, 404 and, before the first complete table, 503."""
         value = _key(headers)
         if value is None:

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from endpoints.gateway import errors
 
 Header = tuple[bytes, bytes]
-KnownDigests = dict[str, tuple[list[bytes], list[bytes]]]  # a key's value → the peppers, and its digest by each
+KnownDigests = dict[str, tuple[list[bytes], list[bytes]]]  # value → the peppers, its digest by each
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

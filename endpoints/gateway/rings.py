@@ -42,7 +42,9 @@ class Rings:
 
     def let_go(self, before: Told) -> None:
         """Of what the files said neither then nor now."""
-        kept = {name: _joined(ring, _only(self._held[name], before[name])) for name, ring in self.told.items()}
+        kept = {
+            name: _joined(ring, _only(self._held[name], before[name])) for name, ring in self.told.items()
+        }
         if kept != self._held:
             self._hold(kept)
 
