@@ -77,9 +77,9 @@ class Day:
     def tokens(self) -> None:
         """Those that lie in 0600 files: of nodes, of instances, and the platform's own keys."""
         for path in [*self.up.folder.glob("nodes/**/token*"), *self.up.folder.glob("secrets/*")]:
-            value = path.read_text().strip()
-            if path.is_file() and value and path.name != "routes_verify":
-                self.secrets[str(path.relative_to(self.up.folder))] = value
+            if path.is_file() and path.name != "routes_verify":
+                for number, value in enumerate(path.read_text().strip().split(",")):  # of a ring
+                    self.secrets[f"{path.relative_to(self.up.folder)} {number}"] = value
 
 
 @pytest.fixture
