@@ -69,6 +69,7 @@ def test_a_place_is_found_as_its_name_is_typed(owen, person, world, hello):
 def test_a_project_of_another_tenant_is_called_with_its_tenants_name(person, world, hello):
     for name in ("default", "research"):
         create_project(actor=world.actor("olga"), tenant=world.tenants[name], name="twice", now=NOW)
+    Project.objects.update(general_access="all_viewer")
     olga = person("olga")
     offered = olga.get(f"/endpoints/{hello.pk}/move/?part=names&project=twice", part=True).html
     assert 'value="twice"' in offered
@@ -91,6 +92,7 @@ def test_a_place_that_cannot_be_meant_is_blamed_at_its_field(person, world, hell
     for name in ("a", "b"):
         tenant = Tenant.objects.create(name=name, organization=Organization.objects.get())
         create_project(actor=world.actor("olga"), tenant=tenant, name="there", now=NOW)
+    Project.objects.update(general_access="all_viewer")
     page = person("olga").post("endpoint-move", hello, part=True, project=typed)
     assert said in page.fault("project")
     assert page.value("project") == typed
