@@ -14,7 +14,10 @@ What each ring is for decides when an older key may go: `value_seal` when every 
 is known by it alone.
 """
 
+import fcntl
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
@@ -287,6 +290,24 @@ def _public_of(private: str) -> str:
 
 def _name(pepper: str) -> str:
     return seal.fingerprint(seal.ring(pepper)[0])
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two at once would each write a ring without the other's new key. Raises `Conflict` while another is at work."""
+    try:
+        handle = os.open(env.secrets_dir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:  # every ring is a variable: nothing is written
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict("Another rotate-keys is at work; let it end first.") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(name: str, keys: Sequence[str]) -> None:

@@ -165,3 +165,17 @@ def test_a_ring_that_is_a_variable_is_its_operators_to_change(db: None) -> None:
         rotation.begin("value_seal")
     with pytest.raises(CommandError, match="STUDIO_VALUE_SEAL"):
         say("--only", "value_seal")
+
+
+def test_two_at_once_do_not_lose_each_others_keys(folder: Path, db: None) -> None:
+    with rotation.alone():
+        with pytest.raises(CommandError, match="Another rotate-keys is at work"):
+            say("--only", "secret_key")
+        assert len(ring(folder, "secret_key")) == 1
+    say("--only", "secret_key")
+    assert len(ring(folder, "secret_key")) == 2
+
+
+def test_abandoning_is_a_way_to_finish(folder: Path, db: None) -> None:
+    with pytest.raises(CommandError, match="goes with --finish"):
+        say("--abandon")

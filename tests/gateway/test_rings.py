@@ -102,7 +102,9 @@ def test_what_is_a_variable_stays(files, control, monkeypatch):
     assert look(held) == [control.pepper]
 
 
-async def test_one_pepper_is_one_digest_and_a_connection_makes_it_once(world, monkeypatch):
+@pytest.fixture
+def digested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The values of which a digest was made, in order."""
     made, whole = [], seal.digest
 
     def counting(pepper: bytes, value: str) -> bytes:
@@ -110,11 +112,31 @@ async def test_one_pepper_is_one_digest_and_a_connection_makes_it_once(world, mo
         return whole(pepper, value)
 
     monkeypatch.setattr(seal, "digest", counting)
+    return made
+
+
+async def test_one_pepper_is_one_digest_and_a_connection_makes_it_once(world, digested):
     for _ in range(3):
-        async with world.post(V1, ASK) as response:
-            assert response.status == 200
-            await response.read()
-    assert made == [KEY]
+        await asked(world)
+    assert digested == [KEY]
+
+
+async def test_the_work_is_the_same_for_a_known_key_and_an_unknown_one(control, broker, digested):
+    """Whichever pepper knows it: what is looked up is digests, and how alike two keys are shows nowhere."""
+    told = {**control.rings.told, PEPPERS: [new(), control.pepper, new()]}
+    settings = settings_for(control, broker.url, rings=Rings(told))
+    near = KEY[:-1] + "?"
+    async with fake.started("a") as instances, serving(settings) as gateway:
+        control.publish(hello(control, instances[0].upstream))
+        control.complete()
+        await eventually_async(lambda: gateway.table.complete)
+        digested.clear()
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{settings.port}") as http:
+            for key, status in ((KEY, 200), (near, 401), ("?", 401)):
+                async with http.post(V1, json=ASK, headers={"key": key}) as response:
+                    assert response.status == status
+                    await response.read()
+    assert digested == [KEY] * 3 + [near] * 3 + ["?"] * 3
 
 
 async def test_a_connection_that_stays_goes_on_over_a_new_pepper(files, control, broker, tmp_path):

@@ -39,11 +39,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, only: list[str] | None, dry_run: bool, **options: Any) -> None:
         if options["abandon"] and not options["finish"]:
             raise CommandError("--abandon goes with --finish.")
-        for name in only or rotation.RINGS:
-            try:
-                self.stdout.write(_step(name, dry_run, options))
-            except Refusal as refusal:
-                raise CommandError(refusal.sentence) from None
+        try:
+            with rotation.alone():
+                for name in only or rotation.RINGS:
+                    self.stdout.write(_step(name, dry_run, options))
+        except Refusal as refusal:
+            raise CommandError(refusal.sentence) from None
 
 
 def _step(name: str, dry_run: bool, options: dict[str, Any]) -> str:
