@@ -34,8 +34,11 @@ from scheduler.agent import disk
 from scheduler.models import Instance, Node
 from studio import env, keyring, seal
 from studio.audit import sealing
+from studio.audit.services import record
 from studio.errors import Conflict, Invalid
 from studio.repeats.models import Answered
+from studio.tenants.models import Organization
+from studio.tenants.rules import STUDIO
 from studio.unit import unit_of_work
 
 RINGS = ("value_seal", "audit_seal", "secret_key", "key_pepper", "routes_seal", "routes_sign")
@@ -68,6 +71,7 @@ def begin(name: str, *, rehearse: bool = False) -> str:
     said = f"{name}: a new key stands in front of {len(_keys(name))}"
     if rehearse:
         return f"{said.replace('stands', 'would stand')}{_told(_walk(rehearse=True, name=name))}."
+    _note(name, "begin", 1)
     _add(name, in_front=True)
     return f"{said}{_told(_walk(rehearse=False, name=name))}."
 
@@ -76,6 +80,7 @@ def announce(name: str, *, rehearse: bool = False) -> str:
     """Raises `Conflict` as `begin` does. Returns a sentence."""
     _check_files(name)
     if not rehearse:
+        _note(name, "announce", 1)
         _add(name, in_front=False)
     stands = "would stand" if rehearse else "stands"
     return f"{name}: a new key {stands} last, accepted and not used; copy the file, then promote it."
@@ -88,6 +93,7 @@ def promote(name: str, *, rehearse: bool = False) -> str:
     if not others:
         raise Conflict(f"{name} has one key; announce another one first.")
     if not rehearse:
+        _note(name, "promote", 0)
         _write(name, [last, *others])
     found = _walk(rehearse=rehearse, name=name)
     return f"{name}: the last key {'would stand' if rehearse else 'stands'} in front of {len(others)}{_told(found)}."
@@ -110,10 +116,11 @@ def finish(name: str, *, now: datetime, rehearse: bool = False, abandon: bool = 
     more = f"{_told(found)}{_standing_told(standing, abandon)}."
     if len(stay) == len(keys) - 1 and not _spare_publics(name):
         return f"{name}: {len(stay)} older stay{more}"
+    gone = len(keys) - 1 - len(stay)
     if not rehearse:
         _check_files(name)
+        _note(name, "abandon" if abandon else "finish", -gone)
         _take_out(name, [keys[0], *stay])
-    gone = len(keys) - 1 - len(stay)
     return f"{name}: {gone} older {'would be' if rehearse else 'were'} taken out{more}"
 
 
@@ -263,6 +270,16 @@ def _check_file(name: str) -> None:
             " comma between them, and start every process anew; then put it in front, start all anew again, and"
             " finish; then take the old one out."
         )
+
+
+def _note(name: str, step: str, more: int) -> None:
+    """In the audit, before the file: a step that was cut off is read there, and no step is missing."""
+    whole = Organization.objects.first()
+    if whole is not None:
+        count = len(_keys(name))
+        changes: dict[str, object] = {"ring": name, "step": step, "keys": [count, count + more]}
+        about: dict[str, Any] = {"tenant": None, "role": "platform", "changes": changes}
+        record(STUDIO, "rotate keys", "organization", whole.pk, whole.name, **about)
 
 
 def _add(name: str, *, in_front: bool) -> None:

@@ -157,7 +157,18 @@ def test_a_browser_is_known_by_the_cookie_of_before(folder, db):
     assert after.names != before.names
 
 
-def test_a_rotation_is_no_change_of_a_key(hello, folder, cast):
-    noted = Event.objects.count()
+@pytest.mark.django_db(transaction=True)
+def test_each_step_is_in_the_audit_as_the_platforms_own(hello, folder, cast):
+    before = set(Event.objects.values_list("pk", flat=True))
+    rotation.announce(NAME)
+    rotation.promote(NAME)
     rotation.begin(NAME)
-    assert Event.objects.count() == noted
+    rotation.begin(NAME, rehearse=True)
+    finished()
+    rows = Event.objects.exclude(pk__in=before).order_by("pk")
+    assert {(row.actor_name, row.verb, row.thing_type) for row in rows} == {
+        ("Studio", "rotate keys", "organization")
+    }
+    told = [(row.changes["ring"], row.changes["step"], row.changes["keys"]) for row in rows]
+    steps = [("announce", [1, 2]), ("promote", [2, 2]), ("begin", [2, 3]), ("finish", [3, 1])]
+    assert told == [(NAME, *step) for step in steps]
