@@ -11,7 +11,7 @@ from apikeys.models import ApiKey
 from apikeys.rules import LIMITS
 from endpoints.models import Endpoint
 from studio.audit.models import Event
-from studio.statements import statement
+from studio.statements import WORD, statement
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor
 
@@ -25,6 +25,11 @@ TOLD = (
 def keys_of(endpoint: Endpoint) -> QuerySet[ApiKey]:
     """The API Keys table: newest first, the First Key last."""
     return endpoint.api_keys.select_related("owner").order_by("is_first", "-created_at", "id")
+
+
+@statement(most=WORD)
+def table_of_keys(endpoint: UUID, most: int | None) -> QuerySet[ApiKey]:
+    return keys_of(Endpoint(pk=endpoint))[:most]
 
 
 def told_keys(endpoint: Endpoint) -> QuerySet[ApiKey]:

@@ -9,15 +9,11 @@ now offer something else, whichever request got lost or was overtaken before, an
 
 import uuid
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
 from uuid import UUID
 from zlib import crc32
 
 from django import forms
-from django.forms.utils import flatatt
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
 
 from endpoints.rules import whole
 from endpoints.specs import Spec
@@ -26,35 +22,12 @@ from studio.hub import selectors as hub
 from studio.hub.models import DeployOption, MLApp, Model
 from studio.hub.rules import RDUS_PARAM
 from studio.tenants.rules import Actor
+from studio.widgets import Line, Lines, Number, Picker
 
 PARAMETER = "hyperparams."
 FROM_HUB = "hub"  # the entry of Select model that opens the Model Hub
 FIRST_A_MODEL = [("", "Select a model first")]
 PICKS = ("ml_app", "model_checkpoint", "model_version", "rdu_arch")
-
-
-class Picker(forms.Select):
-    """A drop-down in which some entries are shown but cannot be chosen.
-
-    Drawn here: Django's own templates include two more for each entry, and a hub has hundreds.
-    """
-
-    closed: frozenset[str] = frozenset()
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        chosen, drawn = str(value or ""), ""
-        for head, inside in self.choices:
-            if isinstance(inside, list):
-                group = "".join([self._entry(each, label, chosen) for each, label in inside])
-                drawn += f'\n  <optgroup label="{escape(head)}">{group}\n  </optgroup>'
-            else:
-                drawn += self._entry(head, str(inside), chosen)
-        flat = flatatt(self.build_attrs(self.attrs, attrs))
-        return format_html('<select name="{}"{}>{}\n</select>', name, flat, mark_safe(drawn))  # noqa: S308 each is escaped
-
-    def _entry(self, value: str, label: str, chosen: str) -> str:
-        marks = (" selected" if value == chosen else "") + (" disabled" if value in self.closed else "")
-        return f'\n  <option value="{escape(value)}"{marks}>{escape(label)}</option>'
 
 
 def pick(label: str) -> forms.CharField:
@@ -67,17 +40,15 @@ class EndpointForm(forms.Form):
     picks: tuple[str, ...] = PICKS
     unwatched: tuple[str, ...] = ("endpoint_name", "description", "token")  # what they hold moves no RDU
 
-    endpoint_name = forms.CharField(label="Endpoint name", required=False)
-    description = forms.CharField(
-        label="Description", required=False, widget=forms.Textarea(attrs={"rows": 1})
-    )
+    endpoint_name = forms.CharField(label="Endpoint name", required=False, widget=Line)
+    description = forms.CharField(label="Description", required=False, widget=Lines(attrs={"rows": 1}))
     ml_app = pick("ML App")
     model_checkpoint = pick("Select model")
     model_version = pick("Version")
     instances = forms.CharField(
         label="Number of instances",
         required=False,
-        widget=forms.NumberInput(attrs={"min": 1, "step": 1, "inputmode": "numeric"}),
+        widget=Number(attrs={"min": 1, "step": 1, "inputmode": "numeric"}),
     )
     rdu_arch = pick("RDU generation")
     token = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -299,7 +270,7 @@ def _parameter(field: Mapping[str, Any]) -> forms.CharField:
     limits = f"{low} to {high}" if low is not None and high is not None else ""
     number = field.get("type") in ("int", "float")
     step = {"step": "any" if field.get("type") == "float" else 1} if number else {}
-    widget = forms.NumberInput(attrs=step) if number else forms.TextInput()
+    widget = Number(attrs=step) if number else Line()
     if not field.get("user_modifiable", True):
         widget.attrs["readonly"] = True
     about = ", ".join(part for part in (str(field.get("description", "")), limits) if part)

@@ -240,6 +240,11 @@ class Frame:
     def tenant(self) -> Tenant | None:
         return next((each for each in self.tenants if self.actor and each.pk == self.actor.tenant), None)
 
+    @property
+    def switcher(self) -> list[tuple[Tenant, bool]]:
+        """The tenants, and whether they are the active one."""
+        return [(each, each is self.tenant) for each in self.tenants]
+
     @cached_property
     def role(self) -> str:
         """What the actor is in the active tenant, in a word."""

@@ -77,6 +77,7 @@ class Statement(Generic[P, Row]):
         self._names = tuple(inspect.signature(build).parameters)
         self._kept: dict[Hashable, _Sql] = {}
         self._writing = Lock()
+        self.order: list[str] = []  # the columns, the same for any arguments; known once there were some
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         """The rows. Raises `TypeError` for an argument that has no place in the SQL as it is."""
@@ -97,16 +98,12 @@ class Statement(Generic[P, Row]):
         """For whoever asks for more of it than its rows."""
         return self._build(*args, **kwargs)
 
-    @property
-    def order(self) -> list[str]:
-        """The columns it is ordered by, the same for any arguments; known once there were some."""
-        return order_of(next(iter(self._kept.values())).queryset)
-
     def _keep(self, key: Hashable, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":
         with self._writing:
             if len(self._kept) >= MOST_KEPT:  # clients choose some words, as how many rows they want
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = sql = self._written(wanted)
+            self.order = order_of(sql.queryset)
         return sql
 
     def _written(self, wanted: Mapping[str, tuple[Kind, Hashable]]) -> "_Sql":

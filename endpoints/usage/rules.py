@@ -110,15 +110,21 @@ NO_TIMES = pack_times(wire.Row("", "", 0))
 
 
 def percentile(buckets: Sequence[int], percent: int) -> float | None:
-    """An estimate in seconds, within the bucket of the true value; None where nothing was counted.
+    return percentiles(buckets, [percent])[0]
+
+
+def percentiles(buckets: Sequence[int], percents: Sequence[int]) -> list[float | None]:
+    """Estimates in seconds, each within the bucket of the true value; None where nothing was counted.
 
     Values are taken to lie evenly in their bucket. The last bucket has no end, so its beginning stands for it.
     """
-    count = sum(buckets)
-    if not count:
-        return None
-    rank = max(1, -(-count * percent // 100))
     sums = list(accumulate(buckets))
+    if not any(buckets):
+        return [None] * len(percents)
+    return [_at_rank(buckets, sums, max(1, -(-sums[-1] * percent // 100))) for percent in percents]
+
+
+def _at_rank(buckets: Sequence[int], sums: Sequence[int], rank: int) -> float:
     at = bisect_left(sums, rank)
     low = wire.SECONDS[at - 1] if at else 0.0
     if at == len(wire.SECONDS):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -191,21 +190,18 @@ class Shown:
 
     def _lines(self, name: str) -> Chart:
         title, hint = TIMES[name]
-        steps = [sums.times[name] for _, sums in self.view.points]
-        columns = [
-            [rules.percentile(times.buckets, percent) if times.count else None for times in steps]
-            for percent in PERCENTS
-        ]
+        steps = [rules.percentiles(sums.times[name].buckets, PERCENTS) for _, sums in self.view.points]
+        columns = list(zip(*steps, strict=True))
         top = charts.top_of([value for column in columns for value in column if value is not None])
-        whole = self.total.times[name].buckets
+        whole = rules.percentiles(self.total.times[name].buckets, PERCENTS)
         series = [
             Series(
                 f"P{percent}",
                 f"p{percent}",
                 charts.line(column, top),
-                charts.duration(rules.percentile(whole, percent)),
+                charts.duration(value),
             )
-            for percent, column in zip(PERCENTS, columns, strict=True)
+            for percent, column, value in zip(PERCENTS, columns, whole, strict=True)
         ]
         written = [[charts.duration(value) for value in column] for column in columns]
         ends = (charts.axis_duration(top), charts.axis_duration(top / 2))
@@ -225,7 +221,7 @@ class Shown:
             if not self.view.points[number][1].requests:
                 hits += f"{hit}no requests{HIT_END}"
                 continue
-            cells = [escape(column[number]) for column in written]
+            cells = [column[number] for column in written]
             said = ", ".join([f"{each.name} {cell}" for each, cell in zip(series, cells, strict=True)])
             hits += f"{hit}{said}{HIT_END}"
             rows += ROW.format(moment, "".join([f"<td>{cell}</td>" for cell in cells]))
@@ -236,6 +232,6 @@ class Shown:
             series,
             *ends,
             charts.ticks(self.view.range),
-            mark_safe(hits),  # noqa: S308 names of ours, escaped numbers
+            mark_safe(hits),  # noqa: S308 names, numbers and units of ours
             mark_safe(rows),  # noqa: S308
         )

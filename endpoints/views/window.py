@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apikeys import services as keys
 from apikeys.models import ApiKey
-from apikeys.selectors import keys_of
+from apikeys.selectors import table_of_keys
 from apikeys.views import KeyRow
 from endpoints import selectors, services
 from endpoints.edit_forms import RestoreForm
@@ -21,7 +21,7 @@ from endpoints.views.shown import Happening, Row
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
-from studio.json_api import page as page_of
+from studio.json_api import kept_page
 from studio.projects import selectors as projects
 from studio.tenants.rules import Actor, may, require
 
@@ -54,7 +54,7 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
 def _keys(request: htmx.Request, endpoint: Endpoint) -> dict[str, Any]:
     """A page of the API Keys table, masked; `?reveal=<id>` shows one value, for who may and has no JavaScript."""
     revealed, cursor = request.GET.get("reveal", ""), request.GET.get("cursor", "")
-    keys, following = page_of(keys_of(endpoint), cursor, KEYS)
+    keys, following = kept_page(table_of_keys, cursor, KEYS, endpoint.pk)
     rows = []
     for key in keys:
         show = str(key.pk) == revealed and not key.revoked_at

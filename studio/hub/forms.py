@@ -7,12 +7,13 @@ from django import forms
 
 from studio.hub import selectors as hub
 from studio.tenants.rules import Actor
+from studio.widgets import Line, Picker
 
 MOST = 120  # characters of a search
 
 
 def _pick(label: str) -> forms.CharField:
-    return forms.CharField(label=label, required=False, widget=forms.Select)
+    return forms.CharField(label=label, required=False, widget=Picker)
 
 
 class HubForm(forms.Form):
@@ -33,7 +34,7 @@ class HubForm(forms.Form):
         self._offer("architecture", choices.architectures, asked)
         self._offer("owner", choices.owners, asked)
         self.initial["search"] = str(asked.get("search", "")).replace("\0", "").strip()[:MOST]
-        self.fields["search"].widget = forms.TextInput(
+        self.fields["search"].widget = Line(
             attrs={"type": "search", "class": "input", "maxlength": MOST, "autocomplete": "off"}
         )
 
@@ -51,6 +52,6 @@ class HubForm(forms.Form):
         return {name: value for name, value in self.initial.items() if value or name == "app"}
 
     def _offer(self, name: str, choices: list[tuple[str, str]], asked: Mapping[str, Any]) -> None:
-        self.fields[name].widget = forms.Select(choices=[("", "All"), *choices], attrs={"class": "input"})
+        self.fields[name].widget = Picker(choices=[("", "All"), *choices], attrs={"class": "input"})
         wanted = str(asked.get(name, ""))
         self.initial[name] = wanted if wanted in dict(choices) else ""

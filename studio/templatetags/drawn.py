@@ -3,14 +3,15 @@
 Tags and not templates to include: an include costs five times as much, and a page has hundreds of them.
 """
 
+import html
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from uuid import UUID
 
 from django import template
 from django.template import Context, defaulttags
 from django.template.base import Parser, Token
-from django.template.defaultfilters import slugify
+from django.template.defaultfilters import filesizeformat, slugify
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
@@ -61,6 +62,9 @@ def spelt(words: str, place: str = "start") -> str:
     return " ".join(written)
 
 
+register.filter("size", lru_cache(1000)(filesizeformat))  # the same few on each page, and dear to write
+
+
 @register.simple_tag(takes_context=True)
 def project_name(context: Context, project: Project) -> SafeString:
     """A link for whoever may see the project; of one whose endpoint alone is shared with them they know the name."""
@@ -103,7 +107,7 @@ class Address(defaulttags.URLNode):
 @register.simple_tag
 def entry(label: str, name: str, *ids: UUID | str, kind: str = "") -> SafeString:
     """Of a menu: opens a dialog. A table has a menu in each row."""
-    at = escape(htmx.address(name, *ids))
+    at = html.escape(htmx.address(name, *ids))
     mark = f' data-kind="{kind}"' if kind else ""
     return mark_safe(  # noqa: S308 labels and kinds are ours
         f'<a href="{at}" hx-get="{at}" hx-target="#dialog" hx-swap="innerHTML"{mark}>{label}</a>'
@@ -113,7 +117,7 @@ def entry(label: str, name: str, *ids: UUID | str, kind: str = "") -> SafeString
 @register.simple_tag
 def deed(label: str, name: str, *ids: UUID | str) -> SafeString:
     """Of a menu: does something at once."""
-    at = escape(htmx.address(name, *ids))
+    at = html.escape(htmx.address(name, *ids))
     return mark_safe(f'<a href="{at}" hx-post="{at}" hx-swap="none">{label}</a>')  # noqa: S308 as above
 
 
