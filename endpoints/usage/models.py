@@ -53,7 +53,7 @@ class Usage(models.Model):
         indexes = [models.Index(fields=["start"], name="%(class)s_start")]  # for what is too old
 
     def __str__(self) -> str:
-        return f"from {self.start:%d %b, %Y, %H:%M}"
+        return f"{self.start:%d %b, %Y, %H:%M}"
 
 
 class UsageMinute(Usage):
