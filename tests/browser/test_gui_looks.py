@@ -177,12 +177,12 @@ def test_alerts_and_endpoints_that_are_not_live(site):
     page = site.page("owen", at=f"/projects/{project}/", reduced_motion="reduce")
     looks = Looks(page)
     stopped = Endpoint.objects.get(desired="stopped")
-    for name, entry in (("hello", "Stop"), (stopped.name, "Restart")):
-        page.get_by_role("button", name=f"Actions for {name}").click()
-        page.locator(".menu:popover-open").get_by_text(entry, exact=True).click()
-        page.wait_for_selector("dialog[open]")
-        looks.look(f"{entry}, a dialog")
-        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Actions for hello").click()
+    page.locator(".menu:popover-open").get_by_text("Stop", exact=True).click()
+    page.wait_for_selector("dialog[open]")
+    looks.look("Stop")
+    page.goto(f"/endpoints/{stopped.pk}/restart/")
+    looks.look("Restart, as a page")
     for name, state in (("words", "Setting Up"), ("broken", "Failed"), (stopped.name, "Stopped")):
         page.goto(f"/endpoints/{Endpoint.objects.get(name=name).pk}/?tab=usage")
         for log in page.get_by_text("Last log lines").all():
