@@ -114,6 +114,10 @@ def test_no_page_is_writable_and_none_is_another_kind() -> None:
     assert [page for page in admin.site._registry.values() if not isinstance(page, Shown)] == []
 
 
+def test_every_row_has_a_name_to_stand_over_its_page(rows: dict[type[Any], Any]) -> None:
+    assert [row for row in rows.values() if " object (" in str(row)] == []
+
+
 # ----- who ------------------------------------------------------------------------------------------------
 
 
