@@ -106,6 +106,15 @@ def templates_are_drawn_as_always(django_test_environment: None) -> None:
     Template._render = _TestState.saved_data.template_render
 
 
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_quickly(django_test_environment: None) -> Iterator[None]:
+    """Ours are slow on purpose; the processes of the journeys make them as they are."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
 # --- the database ---------------------------------------------------------------------------------------
 
 

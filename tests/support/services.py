@@ -56,7 +56,7 @@ class Services:
     def start_all(self) -> None:
         """Web, control, beat and gateway; returns when the gateway serves."""
         socket = str(self.folder / "web.sock")
-        self.start("web", [*WEB, "--uds", socket])
+        self.start("web", [*WEB, "--uds", socket], PGAPPNAME="web")
         self.start("control", WORKER)
         self.start("beat", BEAT)
         self.start("gateway", [sys.executable, "-m", "endpoints.gateway"], STUDIO_WEB_SOCKET=socket)
