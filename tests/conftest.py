@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import broker as brokers
 from tests.support import migrated, postgres
+from tests.support.effort import examples
 
 HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
@@ -18,7 +19,7 @@ DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
 WAITING_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
 ON_REQUEST = ("soak", "clients", "thorough")  # marks of what runs only where `-m` names them
 # On a busy machine one slow example says nothing; what hangs meets the timeout of the test.
-hypothesis.settings.register_profile("studio", deadline=None)
+hypothesis.settings.register_profile("studio", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("studio")
 
 
