@@ -61,7 +61,7 @@ soak: $(DEV) ## every kind of process killed and frozen at every moment, 20,000 
 	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/python -m pytest -m soak tests/doors
 
 postgres: $(DEV) ## every test that needs a database, the doors too, on PostgreSQL
-	$(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/python -m pytest -n 2 -m "db or postgres"
+	FUZZ=1 $(VENV)/bin/python -m tests.support.postgres -- $(VENV)/bin/python -m pytest -n 2 -m "db or postgres"
 
 browser-all: $(DEV) ## every browser test
 	$(VENV)/bin/pytest -m "browser or thorough" tests/browser

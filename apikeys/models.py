@@ -22,6 +22,8 @@ class ApiKey(models.Model):
 
     The First Key's value can be replaced: `old_digest` is of the one before, which is taken until `old_until`.
 
+    `pepper` names the one that the digest was made with, empty where that was not noted yet.
+
     A limit that is null is none; `experts` are the only model names the key may ask for, none for all.
     """
 
@@ -31,9 +33,11 @@ class ApiKey(models.Model):
     description = models.CharField(max_length=120, blank=True)
     is_first = models.BooleanField(default=False)
     digest = models.BinaryField(max_length=32, unique=True)
+    pepper = models.CharField(max_length=12, blank=True, editable=False)
     sealed = models.BinaryField(null=True, blank=True)
     prefix = models.CharField(max_length=8)
     old_digest = models.BinaryField(max_length=32, null=True, blank=True, unique=True)
+    old_pepper = models.CharField(max_length=12, blank=True, editable=False)
     old_until = models.DateTimeField(null=True, blank=True)
     requests_per_minute = _limit()
     tokens_per_minute = _limit()

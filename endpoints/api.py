@@ -12,7 +12,7 @@ from ninja import Query, Router
 from apikeys.api import key_json, keys_json
 from apikeys.selectors import shown_once
 from endpoints import selectors, services, statuses
-from endpoints.listing import with_keys
+from endpoints.listing import narrow, newest, newest_in_project, with_keys
 from endpoints.models import Endpoint
 from endpoints.rules import STATUSES, status_in_json
 from endpoints.selectors import EndpointView, InstanceView
@@ -33,9 +33,10 @@ from scheduler.room import surely_fits
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
 from studio.hub.models import ModelVersion
-from studio.json_api import PAGE, ApiRequest, moment, page
+from studio.json_api import PAGE, ApiRequest, kept_page, moment, page
 from studio.json_docs import changes, creates, looks
 from studio.projects import selectors as projects
+from studio.projects.models import Project
 from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor
 
@@ -67,17 +68,15 @@ def list_endpoints(
     last 24 hours and can be restored.
     """
     actor = request.auth
-    rows = _listed(request, project, deleted)
-    if name is not None:
-        rows = rows.filter(name__iexact=name)
-    if arch is not None:
-        rows = rows.filter(generation__code__iexact=arch)
-    if model is not None:
-        rows = rows.filter(model_version__model=hub.model_named(actor, model))
-    # Ids and dates first: a hundred thousand whole rows would be sorted in three times as long.
-    narrow = rows.select_related(None).only("id", "created_at", "deleted_at")
-    having = None if status is None else partial(statuses.having, status=_status_word(status))
-    found, following = page(narrow, cursor, limit, having)
+    place = projects.named(actor, project) if project else None
+    if deleted or (name, status, arch, model) != (None, None, None, None):
+        rows = _filtered(actor, _listed(request, place, deleted), name, arch, model)
+        having = None if status is None else partial(statuses.having, status=_status_word(status))
+        found, following = page(narrow(rows), cursor, limit, having)
+    elif place:
+        found, following = kept_page(newest_in_project, cursor, limit, actor, place.pk)
+    else:
+        found, following = kept_page(newest, cursor, limit, actor)
     views = selectors.views(with_keys(found), whole=True)
     return {
         "endpoints": [masked(view, request.now) for view in views],
@@ -198,12 +197,23 @@ def _named(actor: Actor, endpoint: str, project: str | None) -> Endpoint:
     return selectors.named(actor, endpoint, projects.named(actor, project) if project else None)
 
 
-def _listed(request: ApiRequest, project: str | None, deleted: bool) -> QuerySet[Endpoint]:
+def _listed(request: ApiRequest, place: Project | None, deleted: bool) -> QuerySet[Endpoint]:
     actor = request.auth
-    place = projects.named(actor, project) if project else None
     if deleted:
         return selectors.recently_deleted(actor, request.now, place)
     return selectors.in_project(actor, place) if place else selectors.in_tenant(actor)
+
+
+def _filtered(
+    actor: Actor, rows: QuerySet[Endpoint], name: str | None, arch: str | None, model: str | None
+) -> QuerySet[Endpoint]:
+    if name is not None:
+        rows = rows.filter(name__iexact=name)
+    if arch is not None:
+        rows = rows.filter(generation__code__iexact=arch)
+    if model is not None:
+        rows = rows.filter(model_version__model=hub.model_named(actor, model))
+    return rows
 
 
 def _spec(actor: Actor, wish: Wish, name: str = "", description: str = "") -> Spec:

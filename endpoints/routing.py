@@ -108,10 +108,14 @@ def _publish_batch(ids: Sequence[UUID]) -> None:
             wire.pack(route, key, private),
             wire.NUDGE,
         )
-    for route, newer in zip(routes, pipe.execute(), strict=True):
-        Endpoint.objects.filter(pk=route.endpoint, published_version__lt=route.version).update(
-            published_version=route.version
-        )
+    taken = pipe.execute()
+    by_version: dict[int, list[str]] = defaultdict(list)  # nearly all have one of few
+    for route in routes:
+        by_version[route.version].append(route.endpoint)
+    for version, own in by_version.items():
+        behind = Endpoint.objects.filter(pk__in=own, published_version__lt=version)
+        behind.update(published_version=version)
+    for route, newer in zip(routes, taken, strict=True):
         if newer:
             _go_above(route.endpoint, int.from_bytes(newer, "big"))
 

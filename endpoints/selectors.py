@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 
@@ -24,13 +23,6 @@ from studio.statements import WORD, statement
 from studio.tenants.rules import Actor, Facts, may
 
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
-
-LISTED = ("project__tenant", "owner", "model_version__model")
-SHOWN = (
-    "name", "created_at", "deleted_at", "generation_id", "general_access", "desired", "instances", "config_version",
-    "project__name", "project__owner", "project__general_access", "project__tenant__name", "owner__username",
-    "model_version__number", "model_version__model__name",
-)  # fmt: skip
 
 TOLD_WITH = ("project", "owner", "model_version__model__app")
 TOLD = (
@@ -72,19 +64,13 @@ def recently_deleted(actor: Actor, now: datetime, project: Project | None = None
     Of one project, or of the active tenant.
     """
     place = Q(project=project) if project else Q(project__tenant=actor.tenant)
-    return _deleted_since(actor, place, now - rules.KEPT)
+    return deleted_since(actor, place, now - rules.KEPT)
 
 
-def _deleted_since(actor: Actor, place: Q, since: datetime) -> QuerySet[Endpoint]:
+def deleted_since(actor: Actor, place: Q, since: datetime) -> QuerySet[Endpoint]:
     lately = Q(desired="deleted", deleted_at__gt=since, project__deleted_at__isnull=True)
     found = Endpoint.objects.filter(_seen_by(actor), place, lately)
     return found.select_related(*WITH).order_by("-deleted_at", "id")
-
-
-@statement(actor=ASKED_BY, most=WORD)
-def listed_deleted(actor: Actor, project: UUID, since: datetime, most: int) -> QuerySet[Endpoint]:
-    """Of `recently_deleted` the first of a project: those that were deleted `since`."""
-    return listed(_deleted_since(actor, Q(project=project), since))[:most]
 
 
 def deleted_named(actor: Actor, name_or_id: str, now: datetime, project: Project | None = None) -> Endpoint:
@@ -128,22 +114,6 @@ def _here(actor: Actor) -> Q:
     return Q(project__tenant=actor.tenant) | shared_with(actor, Endpoint)
 
 
-def listed(found: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-    """With no more than a line of a list shows and its menu depends on: the rest was half the time of reading it."""
-    return found.select_related(None).select_related(*LISTED).only(*SHOWN)
-
-
-def rows_of(*wanted: Sequence[UUID]) -> list[list[Endpoint]]:
-    """For each list of ids its rows, as `listed`."""
-    rows = {row.pk: row for row in _with_ids(list(set(chain(*wanted))))}
-    return [[rows[pk] for pk in own if pk in rows] for own in wanted]
-
-
-@statement()
-def _with_ids(pks: list[UUID]) -> QuerySet[Endpoint]:
-    return listed(Endpoint.objects.filter(pk__in=pks).order_by())
-
-
 @statement(actor=ASKED_BY)
 def seen(actor: Actor, pks: list[UUID]) -> QuerySet[Endpoint, tuple[UUID, str]]:
     """Those of these that are among the visible ones, with their names."""
@@ -161,43 +131,8 @@ def shared_alone(actor: Actor) -> QuerySet[Endpoint]:
     return alone.order_by("-created_at", "id")
 
 
-@statement(actor=ASKED_BY, most=WORD)
-def listed_alone(actor: Actor, most: int) -> QuerySet[Endpoint]:
-    return listed(shared_alone(actor))[:most]
-
-
-@statement(actor=ASKED_BY, most=WORD)
-def listed_of_model(actor: Actor, model: UUID, most: int | None) -> QuerySet[Endpoint]:
-    """Newest first."""
-    running = visible(actor).filter(model_version__model=model)
-    return listed(running.order_by("-created_at", "id"))[:most]
-
-
-@statement(actor=ASKED_BY, most=WORD)
-def versions_run(actor: Actor, model: UUID, most: int) -> QuerySet[Endpoint, int]:
-    """The number of the model's version, once for each endpoint that runs it; of so many endpoints only."""
-    running = visible(actor).filter(model_version__model=model).order_by()
-    return running.values_list("model_version__number", flat=True)[:most]
-
-
-def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:
-    """Project → how many endpoints of it the actor may see."""
-    return dict(_counts(actor, [each.pk for each in wanted]))
-
-
-@statement(actor=ASKED_BY)
-def _counts(actor: Actor, projects: list[UUID]) -> QuerySet[Endpoint, tuple[UUID, int]]:
-    rows = visible(actor).filter(project__in=projects).order_by()
-    return rows.values_list("project").annotate(Count("pk"))
-
-
 def in_project(actor: Actor, project: Project | UUID) -> QuerySet[Endpoint]:
     return visible(actor).filter(project=project).order_by("-created_at", "id")
-
-
-@statement(actor=ASKED_BY, most=WORD)
-def listed_in_project(actor: Actor, project: UUID, most: int | None) -> QuerySet[Endpoint]:
-    return listed(in_project(actor, project))[:most]
 
 
 def named(

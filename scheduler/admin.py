@@ -72,6 +72,11 @@ class InstanceAdmin(Machines):
     leads_to = [("Allocations", Allocation, "instance")]
     guarded = ["endpoint", "model_version", "parameters", "log_tail", "reason"]
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Whoever may read the endpoint's name needs no id of it."""
+        columns = super().get_list_display(request)
+        return [column for column in columns if column != "endpoint_id" or not sees_content(request)]
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         fields = super().get_fields(request, obj)
         return fields if sees_content(request) else ["endpoint_id", reason_code, *fields]
@@ -99,7 +104,7 @@ class AllocationAdmin(Machines):
 
 @admin.register(Quota)
 class QuotaAdmin(Shown):
-    list_display = ["pk", linked("tenant"), "generation", "guaranteed", "maximum"]
+    list_display = ["id", linked("tenant"), "generation", "guaranteed", "maximum"]
     list_select_related = ["tenant"]
     list_filter = ["generation"]
     ordering = ["pk"]

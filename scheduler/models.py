@@ -216,6 +216,9 @@ class Demand(models.Model):
     )
     count = models.PositiveBigIntegerField(default=0)
 
+    def __str__(self) -> str:
+        return self.generation_id
+
 
 class Placement(models.Model):
     """One planner per generation at a time. `fence` goes up with every holder; `planned` is the demand met."""
@@ -228,12 +231,18 @@ class Placement(models.Model):
     holder = models.CharField(max_length=36, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
 
+    def __str__(self) -> str:
+        return self.generation_id
+
 
 class Sweep(models.Model):
     """When a sweep last ran; whoever moves the date runs it, so any number of beats is harmless."""
 
     name = models.CharField(primary_key=True, max_length=40)
     last = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Control(models.Model):
@@ -246,3 +255,6 @@ class Control(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="control_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"incarnation {self.incarnation}"

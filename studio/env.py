@@ -86,7 +86,10 @@ SECRETS = (
 )  # fmt: skip
 
 
-def secret_stamp(name: str) -> tuple[int, int, int] | None:
+Stamp = tuple[int, int, int]  # a file's time in ns, size and inode
+
+
+def secret_stamp(name: str) -> Stamp | None:
     """Changes with the secret's file; nothing for a variable, which cannot change, and while there is no file."""
     if text(f"STUDIO_{name.upper()}"):
         return None

@@ -253,19 +253,29 @@ def creates(shape: Any) -> dict[Any, Any]:
 
 
 class DescribedAPI(NinjaAPI):
-    """Adds to every operation why it is refused, with an example, and to each field and parameter what it is."""
+    """Adds to every operation why it is refused, with an example, and to each field and parameter what it is.
+
+    Written once in a process: it takes a second or more, and anybody may ask for it.
+    """
+
+    _document: OpenAPISchema | None = None
 
     def get_openapi_schema(self, **places: Any) -> OpenAPISchema:
-        document = super().get_openapi_schema(**places)
-        for path in document["paths"].values():
-            for operation in path.values():
-                _explain(operation["responses"])
-                for parameter in operation.get("parameters", ()):
-                    _describe(parameter, PARAMETERS.get(parameter["name"]), "example")
-        for shape, schema in document["components"]["schemas"].items():
-            for name, field in schema.get("properties", {}).items():
-                _describe(field, WORDS.get(f"{shape}.{name}") or WORDS.get(name), "examples")
-        return document
+        if self._document is None:
+            self._document = _described(super().get_openapi_schema(**places))
+        return self._document
+
+
+def _described(document: OpenAPISchema) -> OpenAPISchema:
+    for path in document["paths"].values():
+        for operation in path.values():
+            _explain(operation["responses"])
+            for parameter in operation.get("parameters", ()):
+                _describe(parameter, PARAMETERS.get(parameter["name"]), "example")
+    for shape, schema in document["components"]["schemas"].items():
+        for name, field in schema.get("properties", {}).items():
+            _describe(field, WORDS.get(f"{shape}.{name}") or WORDS.get(name), "examples")
+    return document
 
 
 def _describe(told: dict[str, Any], known: tuple[str, Any] | None, examples: str) -> None:

@@ -4,18 +4,30 @@ Rings that `manage.py rotate-keys` changes are read anew when their file was: ea
 every process of this machine uses a new key from the next use on.
 """
 
-import base64
-from functools import cache
-
 from studio import env, seal
 
 _rings: dict[str, tuple[object, list[bytes]]] = {}
 
 
-@cache
 def key_pepper() -> bytes:
-    """For digests of platform and endpoint keys. One key, not a ring: a digest cannot be made anew."""
-    return seal.ring(env.secret("key_pepper").reveal())[0]
+    """What new digests are made with."""
+    return key_peppers()[0]
+
+
+def key_peppers() -> list[bytes]:
+    """For digests of platform and endpoint keys: a key that is known is known by one of them."""
+    return _ring("key_pepper")
+
+
+def digests(value: str) -> list[bytes]:
+    """A value's digest by each pepper, the newest first."""
+    return [seal.digest(pepper, value) for pepper in key_peppers()]
+
+
+def new_digest(value: str) -> tuple[bytes, str]:
+    """The digest to keep of a value, and the name of the pepper it is made with."""
+    pepper = key_pepper()
+    return seal.digest(pepper, value), seal.fingerprint(pepper)
 
 
 def value_seal() -> list[bytes]:
@@ -28,15 +40,18 @@ def audit_seal() -> list[bytes]:
     return _ring("audit_seal")
 
 
-@cache
 def routes_seal() -> list[bytes]:
-    return seal.ring(env.secret("routes_seal").reveal())
+    """For routes on their way to the gateways, and usage on its way back."""
+    return _ring("routes_seal")
 
 
-@cache
 def routes_sign() -> bytes:
-    """Control's private key; gateways hold only the public one (`routes_verify`)."""
-    return base64.urlsafe_b64decode(env.secret("routes_sign").reveal())
+    """Control's private key; gateways hold only the public ones (`routes_verify`)."""
+    return _ring("routes_sign")[0]
+
+
+def routes_verify() -> list[bytes]:
+    return _ring("routes_verify")
 
 
 def seal_value(plain: str, purpose: str) -> bytes:

@@ -36,8 +36,8 @@ def new_signing_pair() -> tuple[str, str]:
     private = Ed25519PrivateKey.generate()
     raw = serialization.Encoding.Raw
     return (
-        _encode(private.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())),
-        _encode(private.public_key().public_bytes(raw, serialization.PublicFormat.Raw)),
+        spelled(private.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())),
+        spelled(private.public_key().public_bytes(raw, serialization.PublicFormat.Raw)),
     )
 
 
@@ -80,6 +80,11 @@ def sign(private: bytes, message: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(private).sign(message) + message
 
 
+def public_of(private: bytes) -> bytes:
+    raw = serialization.Encoding.Raw, serialization.PublicFormat.Raw
+    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes(*raw)
+
+
 def verify(publics: list[bytes], signed: bytes) -> bytes:
     """The message without its signature. Raises `Unsealable` when no key of the ring made it."""
     signature, message = signed[:SIGNATURE], signed[SIGNATURE:]
@@ -97,5 +102,6 @@ def fingerprint(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()[:12]
 
 
-def _encode(raw: bytes) -> str:
+def spelled(raw: bytes) -> str:
+    """A key as it is written in a ring."""
     return base64.urlsafe_b64encode(raw).decode()

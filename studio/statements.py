@@ -17,7 +17,7 @@ from functools import update_wrapper
 from itertools import cycle, islice
 from secrets import randbelow, token_bytes, token_hex
 from threading import Lock
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.core.exceptions import EmptyResultSet
@@ -246,9 +246,18 @@ def bring_all(rows: Sequence[Any], relation: str, read: Callable[[list[Any]], Se
         field.set_cached_value(each, by_id[pk])
         found[pk].append(each)
     for row in rows:
-        related: Any = QuerySet(field.model)
-        related._result_cache, related._prefetch_done = found[row.pk], True
+        related = _Read(field.model)
+        related._result_cache = found[row.pk]
         row._prefetched_objects_cache = getattr(row, "_prefetched_objects_cache", {}) | {relation: related}
+
+
+class _Read(QuerySet[Any]):
+    """Rows that are there already. It has no condition, so asking more of it would ask of all rows there are."""
+
+    _prefetch_done = True
+
+    def _chain(self) -> NoReturn:
+        raise TypeError("These rows were read with what they belong to; ask their model for others.")
 
 
 def order_of(rows: QuerySet[Any, Any]) -> list[str]:

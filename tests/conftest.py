@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import broker as brokers
 from tests.support import migrated, postgres
+from tests.support.effort import examples
 
 HERE = Path(__file__).parent
 DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
@@ -18,7 +19,7 @@ DATABASE_FOLDERS = (HERE / "db", HERE / "doors")
 WAITING_FOLDERS = {"journey": HERE / "journeys", "browser": HERE / "browser"}
 ON_REQUEST = ("soak", "clients", "thorough")  # marks of what runs only where `-m` names them
 # On a busy machine one slow example says nothing; what hangs meets the timeout of the test.
-hypothesis.settings.register_profile("studio", deadline=None)
+hypothesis.settings.register_profile("studio", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("studio")
 
 
@@ -104,6 +105,15 @@ def templates_are_drawn_as_always(django_test_environment: None) -> None:
     from django.test.utils import _TestState
 
     Template._render = _TestState.saved_data.template_render
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_quickly(django_test_environment: None) -> Iterator[None]:
+    """Ours are slow on purpose; the processes of the journeys make them as they are."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 # --- the database ---------------------------------------------------------------------------------------

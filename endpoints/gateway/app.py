@@ -19,7 +19,7 @@ import structlog
 from endpoints.gateway import errors, openapi, paths
 from endpoints.gateway.answering import Reply, Running
 from endpoints.gateway.background import broker_client, running
-from endpoints.gateway.client import Client, ClientGone
+from endpoints.gateway.client import Client, ClientGone, KnownDigests
 from endpoints.gateway.follower import Follower
 from endpoints.gateway.formats import call as calls
 from endpoints.gateway.formats import openai
@@ -51,14 +51,14 @@ class Gateway:
         self.running = Running()
         self.id = uuid.uuid4().hex
         self.meter = Meter(settings.log_share)
-        self.follower = Follower(settings.broker_url, settings.seals, self.table)
+        self.follower = Follower(settings.broker_url, settings.rings, self.table)
         self.upstreams = Upstreams(self.table, settings.queue_limit)
         self.reporter = Reporter(
             broker,
             self.meter,
             gateway=self.id,
             spool=settings.spool,
-            seal_key=settings.seals.keys[0],
+            seal_key=lambda: settings.rings.keys[0],
             present=self.upstreams.fleet.share_slots,
         )
         self.bank = Bank(broker, self.id, lenient=settings.lenient_limits)
@@ -185,20 +185,19 @@ class Gateway:
             else:
                 await reply.whole(200, asked.whole(prediction.exchanges))
 
-    def _admit(
-        self, found: Match, headers: dict[bytes, bytes], known: dict[str, list[bytes]]
-    ) -> tuple[Holder, Route]:
+    def _admit(self, found: Match, headers: dict[bytes, bytes], known: KnownDigests) -> tuple[Holder, Route]:
         """Who asks, and for what. Raises 401, 403, 404 and, before the first complete table, 503."""
         value = _key(headers)
         if value is None:
             raise errors.no_key()
         if not self.table.complete:
             raise errors.not_ready()
+        peppers = self._settings.rings.peppers
         digests = known.get(value)
-        if digests is None:
+        if digests is None or digests[0] is not peppers:
             known.clear()
-            digests = known[value] = [seal.digest(pepper, value) for pepper in self._settings.peppers]
-        holder = self.table.holder(digests)
+            digests = known[value] = peppers, [seal.digest(pepper, value) for pepper in peppers]
+        holder = self.table.holder(digests[1])
         route = self.table.route(found.endpoint)
         if holder is None and not (route is not None and route.deleted):
             raise errors.unknown_key()

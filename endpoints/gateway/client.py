@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from endpoints.gateway import errors
 
 Header = tuple[bytes, bytes]
+KnownDigests = dict[str, tuple[list[bytes], list[bytes]]]  # value → the peppers, its digest by each
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -74,7 +75,7 @@ class Client:
         self,
         transport: asyncio.Transport,
         flow: FlowControl,
-        digests: dict[str, list[bytes]],
+        digests: KnownDigests,
         *,
         expects_continue: bool,
         keep_alive: bool,

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from endpoints import wire
 from endpoints.gateway.background import broker_client
+from endpoints.gateway.rings import Rings
 from endpoints.gateway.routes import RouteTable
 from endpoints.wire import Route
 from studio import seal
@@ -30,14 +31,6 @@ log = structlog.get_logger()
 POLL_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
 INLINE = 32  # more routes than this are opened beside the loop: a signature takes about 0.1 ms
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Seals:
-    """The rings that open a route and prove who wrote it."""
-
-    keys: list[bytes]
-    publics: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +46,13 @@ class Seen:
 
 
 class Follower:
-    def __init__(self, url: str, seals: Seals, table: RouteTable) -> None:
+    def __init__(self, url: str, rings: Rings, table: RouteTable) -> None:
         self._url = url
-        self._seals = seals
+        self._rings = rings
         self._table = table
         self._seen = Seen()
         self._whole_due = True
+        self._refused = False  # something was not accepted that another ring might open
         self.connected = False
         self._polled_at = float("-inf")
 
@@ -93,6 +87,8 @@ class Follower:
                     pass  # many nudges are one
 
     async def _poll(self, broker: redis.Redis) -> None:
+        self._look()
+        told = self._rings.told
         async with broker.pipeline(transaction=True) as pipe:
             pipe.info("server")
             pipe.get(wire.MARKER)
@@ -107,6 +103,11 @@ class Follower:
             await self._take_whole(broker)
         elif now.changes > self._seen.changes:
             await self._take_changed(broker, now, [name.decode() for name in changed])
+        self._rings.let_go(told)
+
+    def _look(self) -> None:
+        if self._rings.look() and self._refused:
+            self._whole_due, self._refused = True, False
 
     async def _take_whole(self, broker: redis.Redis) -> None:
         """Marker, counter and table are read in one transaction: they belong together."""
@@ -149,9 +150,14 @@ class Follower:
         }
 
     async def _open(self, raw: Mapping[str, bytes]) -> list[Route]:
+        self._look()  # after these were read, and before a key of theirs is looked up
+        rings = self._rings.keys, self._rings.publics
         if len(raw) <= INLINE:
-            return _unpacked(raw, self._seals)
-        return await asyncio.to_thread(_unpacked, raw, self._seals)
+            routes = _unpacked(raw, *rings)
+        else:
+            routes = await asyncio.to_thread(_unpacked, raw, *rings)
+        self._refused |= len(routes) < len(raw)
+        return routes
 
 
 def _is_complete(marker: str, info: Mapping[str, Any]) -> bool:
@@ -159,12 +165,12 @@ def _is_complete(marker: str, info: Mapping[str, Any]) -> bool:
     return bool(incarnation) and run_id == info.get("run_id")
 
 
-def _unpacked(raw: Mapping[str, bytes], seals: Seals) -> list[Route]:
+def _unpacked(raw: Mapping[str, bytes], keys: list[bytes], publics: list[bytes]) -> list[Route]:
     """What control wrote; anything else is left out, so that the route known stays."""
     routes = []
     for name, box in raw.items():
         try:
-            route = wire.unpack(box, seals.keys, seals.publics)
+            route = wire.unpack(box, keys, publics)
             if route.endpoint != name:
                 raise seal.Unsealable("endpoint")
         except (seal.Unsealable, msgspec.DecodeError, ValueError) as error:

@@ -16,7 +16,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from endpoints.gateway import errors
-from endpoints.gateway.client import Client, Header, lines
+from endpoints.gateway.client import Client, Header, KnownDigests, lines
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *told: Any, **more: Any) -> None:
         super().__init__(*told, **more)
-        self._digests: dict[str, list[bytes]] = {}  # of the key that this client said last
+        self._digests: KnownDigests = {}  # of the key that this client said last
         self._own_headers: list[Header] = []
         self._own = b""
         self._uncounted = 0  # bytes since the parser last made something of them

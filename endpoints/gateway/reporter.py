@@ -35,7 +35,7 @@ return redis.call('ZCARD', KEYS[1])
 
 
 class Reporter:
-    """`present(count)` is told how many gateways run."""
+    """`seal_key` is asked for each batch; `present(count)` is told how many gateways run."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Reporter:
         meter: Meter,
         gateway: str,
         spool: Path | None,
-        seal_key: bytes,
+        seal_key: Callable[[], bytes],
         present: Callable[[int], None],
     ) -> None:
         self._broker = broker
@@ -117,6 +117,6 @@ class Reporter:
         await self._say(batch)
 
     async def _say(self, batch: wire.Batch) -> None:
-        box = wire.pack(batch, self._seal_key)
+        box = wire.pack(batch, self._seal_key())
         await self._broker.hset(wire.BATCHES, wire.batch_field(batch.gateway, batch.number), box)
         self._said[batch.gateway] = (batch.number, time.monotonic())

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from endpoints.gateway.follower import Seals
-from studio import addresses, env, seal
+from endpoints.gateway import rings
+from endpoints.gateway.rings import Rings
+from studio import addresses, env
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -12,8 +13,7 @@ class Settings:
     host: str
     port: int
     broker_url: str
-    peppers: list[bytes]
-    seals: Seals
+    rings: Rings
     web_socket: str = ""  # without it, other paths than predictions are not served
     proxies: tuple[addresses.Network, ...] = ()  # trusted to say who their client is
     body_limit: int = 32 * 2**20  # bytes
@@ -32,8 +32,7 @@ def from_environment() -> Settings:
         host=env.host(),
         port=env.port(),
         broker_url=env.redis_url(),
-        peppers=_ring("key_pepper"),
-        seals=Seals(_ring("routes_seal"), _ring("routes_verify")),
+        rings=rings.from_environment(),
         web_socket=env.text("STUDIO_WEB_SOCKET"),
         proxies=tuple(addresses.trusted_proxies()),
         body_limit=env.number("STUDIO_BODY_LIMIT_MB", 32, least=1, most=4096) * 2**20,
@@ -45,10 +44,3 @@ def from_environment() -> Settings:
         metrics_port=env.number("STUDIO_GATEWAY_METRICS_PORT", 0, least=0, most=65535),
         log_share=env.number("STUDIO_GATEWAY_LOG_PERCENT", 0, least=0, most=100) / 100,
     )
-
-
-def _ring(name: str) -> list[bytes]:
-    try:
-        return seal.ring(env.secret(name).reveal())
-    except ValueError as error:
-        raise env.BadSetting(f"The secret {name} is malformed: {error}.") from None

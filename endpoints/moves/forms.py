@@ -6,25 +6,29 @@ from typing import Any
 from django import forms
 
 from studio import htmx
-from studio.projects.models import Project
-from studio.tenants.models import Tenant
+
+HELP = {
+    "project": "The name of a project in which you may create; of another tenant, tenant / project.",
+    "tenant": "The name of a tenant that you belong to.",
+}
 
 
 class MoveForm(forms.Form):
-    """`field`: project or tenant; the things that can be chosen are in `there`, by id."""
+    """`field`: project or tenant. The only place that there is, is filled in."""
 
     use_required_attribute = False
 
-    def __init__(
-        self, field: str, there: Iterable[Project] | Iterable[Tenant], typed: Any = None, **more: Any
-    ) -> None:
+    def __init__(self, field: str, known: list[str], here: str, typed: Any = None, **more: Any) -> None:
         super().__init__(typed, **more)
         self.field = field
-        self.there: dict[str, Project | Tenant] = {str(each.pk): each for each in there}
-        self.fields[field] = forms.ChoiceField(
+        self.known = known
+        self.fields[field] = forms.CharField(
             label=field.capitalize(),
-            choices=[(pk, each.name) for pk, each in self.there.items()],
-            widget=forms.Select(attrs={"class": "input", "autofocus": True}),
+            help_text=HELP[field],
+            initial=known[0] if len(known) == 1 else "",
+            widget=forms.TextInput(
+                attrs={"class": "input", "autofocus": True, **htmx.asking(here, "places")}
+            ),
         )
 
     @property
@@ -32,8 +36,8 @@ class MoveForm(forms.Form):
         return self[self.field]
 
     @property
-    def chosen(self) -> Project | Tenant:
-        return self.there[self.cleaned_data[self.field]]
+    def wanted(self) -> str:
+        return str(self.cleaned_data[self.field])
 
 
 class TransferForm(forms.Form):

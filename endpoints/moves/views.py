@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from endpoints import selectors
 from endpoints.moves import services
 from endpoints.moves.forms import MoveForm, TransferForm
+from endpoints.moves.selectors import home_named, homes_of_endpoint, homes_of_project
 from studio import htmx
 from studio.hub import selectors as hub
 from studio.people.selectors import colleagues
@@ -20,8 +22,7 @@ from studio.tenants import selectors as tenants
 from studio.tenants.rules import require
 
 METHODS = ["GET", "HEAD", "POST"]
-OFFERED = 200  # projects or tenants that a box lists
-NAMES = 20  # of people, while somebody types
+NAMES = 20  # of people or places, while somebody types
 
 
 @require_http_methods(METHODS)
@@ -29,16 +30,15 @@ def move_endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     actor = request.actor
     found = selectors.named(actor, str(endpoint))
     require(actor, "endpoint.delete", selectors.facts(actor, found), thing="endpoint")
-    others = projects.creatable(actor).exclude(pk=found.project_id)[:OFFERED]
-    form: Any = MoveForm("project", others, _typed(request))
+    rows = homes_of_endpoint(actor, found)
 
-    def move() -> str:
-        services.move_endpoint(actor=actor, endpoint=found, project=form.chosen, now=request.now)
-        return f"Endpoint {found.name} was moved to project {form.chosen.name}."
+    def move(typed: str) -> str:
+        project = home_named(rows, "project", typed)
+        services.move_endpoint(actor=actor, endpoint=found, project=project, now=request.now)
+        return f"Endpoint {found.name} was moved to project {project.name}."
 
-    back = reverse("endpoint", args=[found.pk])
-    context = {"name": found.name, "kind": "endpoint", "home": f"project {found.project.name}"}
-    return _box(request, "moves/move.html", form, move, back, context)
+    about = {"name": found.name, "kind": "endpoint", "home": f"project {found.project.name}"}
+    return _move(request, "project", rows, move, reverse("endpoint", args=[found.pk]), about)
 
 
 @require_http_methods(METHODS)
@@ -46,15 +46,31 @@ def move_project(request: htmx.Request, project: UUID) -> HttpResponse:
     actor = request.actor
     found = projects.named(actor, str(project))
     require(actor, "project.delete", projects.facts(actor, found), thing="project")
-    others = tenants.visible(actor).exclude(pk=found.tenant_id).order_by("name")[:OFFERED]
-    form: Any = MoveForm("tenant", others, _typed(request))
+    rows = homes_of_project(actor, found)
 
-    def move() -> str:
-        services.move_project(actor=actor, project=found, tenant=form.chosen, now=request.now)
-        return f"Project {found.name} was moved to tenant {form.chosen.name}."
+    def move(typed: str) -> str:
+        tenant = home_named(rows, "tenant", typed)
+        services.move_project(actor=actor, project=found, tenant=tenant, now=request.now)
+        return f"Project {found.name} was moved to tenant {tenant.name}."
 
-    context = {"name": found.name, "kind": "project", "home": f"tenant {found.tenant.name}"}
-    return _box(request, "moves/move.html", form, move, reverse("projects"), context)
+    about = {"name": found.name, "kind": "project", "home": f"tenant {found.tenant.name}"}
+    return _move(request, "tenant", rows, move, reverse("projects"), about)
+
+
+def _move(
+    request: htmx.Request,
+    field: str,
+    rows: QuerySet[Any],
+    act: Callable[[str], str],
+    back: str,
+    about: dict[str, Any],
+) -> HttpResponse:
+    asked = request.GET.get(field, "") if htmx.asks_for_names(request) else ""
+    known = tenants.names_like(rows, "called", asked, NAMES)
+    if htmx.asks_for_names(request):
+        return htmx.names(request, known)
+    form = MoveForm(field, known, request.path, _typed(request))
+    return _box(request, "moves/move.html", form, lambda: act(form.wanted), back, about)
 
 
 @require_http_methods(METHODS)

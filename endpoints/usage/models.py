@@ -52,6 +52,9 @@ class Usage(models.Model):
         ]
         indexes = [models.Index(fields=["start"], name="%(class)s_start")]  # for what is too old
 
+    def __str__(self) -> str:
+        return f"{self.start:%d %b, %Y, %H:%M}"
+
 
 class UsageMinute(Usage):
     class Meta(Usage.Meta):

@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from endpoints import notices, selectors
+from endpoints import listing, notices, selectors
 from endpoints.views.shown import Happening, Pool, rows_of
 from scheduler import selectors as scheduler
 from studio import htmx
@@ -14,7 +14,7 @@ SHORT = 8  # rows of each list
 @require_safe
 def dashboard(request: htmx.Request) -> HttpResponse:
     actor = request.actor
-    live, waiting = selectors.rows_of(selectors.answering(actor, SHORT + 1), selectors.waiting(actor, SHORT))
+    live, waiting = listing.rows_of(selectors.answering(actor, SHORT + 1), selectors.waiting(actor, SHORT))
     context = {
         "live": rows_of(actor, selectors.views(live[:SHORT])),
         "live_more": len(live) > SHORT,

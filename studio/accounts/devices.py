@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.core import signing
 
-from studio import keyring, seal
+from studio import keyring
 
 COOKIE = "device"
 SALT = "studio.device"
@@ -25,13 +25,13 @@ class Device:
     names: tuple[str, ...] = ()
 
     def knows(self, name: str) -> bool:
-        wanted = _digest(name)
-        return any(hmac.compare_digest(wanted, each) for each in self.names)
+        wanted = _digests(name)
+        return any(hmac.compare_digest(digest, each) for digest in wanted for each in self.names)
 
     def with_name(self, name: str) -> "Device":
-        wanted = _digest(name)
-        others = tuple(each for each in self.names if each != wanted)
-        return Device(self.id, (*others, wanted)[-MOST_NAMES:])
+        newest, *older = _digests(name)
+        others = tuple(each for each in self.names if each not in (newest, *older))
+        return Device(self.id, (*others, newest)[-MOST_NAMES:])
 
     def cookie(self) -> str:
         return signing.dumps([self.id, *self.names], salt=SALT)
@@ -46,5 +46,6 @@ def read(cookie: str) -> Device:
     return Device(str(given), tuple(str(name) for name in names))
 
 
-def _digest(name: str) -> str:
-    return seal.digest(keyring.key_pepper(), f"device name:{name.lower()}").hex()[:24]
+def _digests(name: str) -> list[str]:
+    """By each pepper: a browser's cookie may be older than the newest."""
+    return [digest.hex()[:24] for digest in keyring.digests(f"device name:{name.lower()}")]

@@ -33,6 +33,11 @@ class SignInForm(forms.Form):
     )
     password = _password("Password", autocomplete="current-password")
 
+    def ask_for_the_password(self) -> None:
+        """After a refusal: the name stands there, the password does not."""
+        self.fields["username"].widget.attrs.pop("autofocus", None)
+        self.fields["password"].widget.attrs["autofocus"] = True
+
 
 class PasswordForm(forms.Form):
     use_required_attribute = False

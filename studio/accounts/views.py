@@ -56,6 +56,7 @@ class SignIn(LoginView):
             )
         except Refusal as refusal:
             htmx.blame(form, refusal)
+            form.ask_for_the_password()
             return self.form_invalid(form)
         services.make_room(user=admitted.user, now=now)
         login(self.request, admitted.user, backend=settings.AUTHENTICATION_BACKENDS[0])

@@ -12,6 +12,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 from django_htmx.http import reswap, retarget
 
+from endpoints import listing
 from endpoints import selectors as endpoints
 from endpoints.forms import carried
 from endpoints.views.create import project_to_create_in
@@ -64,7 +65,7 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
     found = selectors.model_named(request.actor, str(model))
     facts = selectors.facts(request.actor, found)
     cursor = request.GET.get("cursor")
-    listed, following = kept_page(endpoints.listed_of_model, cursor, ROWS, request.actor, found.pk)
+    listed, following = kept_page(listing.of_model, cursor, ROWS, request.actor, found.pk)
     context = {
         "model": found,
         "rows": rows_of(request.actor, endpoints.views(listed)),
@@ -153,7 +154,7 @@ def _versions(actor: Actor, model: Model) -> list[dict[str, Any]]:
 
     `998+` where there are too many to count them all.
     """
-    seen = endpoints.versions_run(actor, model.pk, MOST_COUNTED + 1)
+    seen = listing.versions_run(actor, model.pk, MOST_COUNTED + 1)
     counts = Counter(seen[:MOST_COUNTED])
     more = "+" if len(seen) > MOST_COUNTED else ""
     versions = sorted(model.versions.all(), key=lambda version: -version.number)

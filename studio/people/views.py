@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from endpoints import listing
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from endpoints.views.shown import rows_of
@@ -144,7 +145,7 @@ def _what_it_holds(actor: Actor, tenant: Tenant) -> dict[str, Any]:
     """What goes on in it when it is archived."""
     running = endpoints.visible(actor).filter(project__tenant=tenant, desired=Endpoint.Desired.RUNNING)
     count = running.count()
-    listed = endpoints.listed(running.order_by("name", "id")[:SHORT])
+    listed = listing.listed(running.order_by("name", "id")[:SHORT])
     return {
         "counts": selectors.counts([tenant])[tenant.pk],
         "endpoints": rows_of(actor, endpoints.views(listed)),

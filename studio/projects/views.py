@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from endpoints import listing
 from endpoints import selectors as endpoints
 from endpoints import services as wishes
 from endpoints.models import Endpoint
@@ -56,9 +57,9 @@ class Gone:
 @require_safe
 def projects(request: htmx.Request) -> HttpResponse:
     found, following = kept_page(selectors.listed, request.GET.get("cursor"), PAGE, request.actor)
-    counts = endpoints.counts_of(request.actor, found)
+    counts = listing.counts_of(request.actor, found)
     rows = [ProjectRow(each, request.actor, counts.get(each.pk, 0)) for each in found]
-    shared = endpoints.listed_alone(request.actor, SHORT + 1)
+    shared = listing.shared_alone(request.actor, SHORT + 1)
     context = {
         "rows": rows,
         "following": following,
@@ -89,9 +90,9 @@ def new_project(request: htmx.Request) -> HttpResponse:
 def project(request: htmx.Request, project: UUID) -> HttpResponse:
     found = selectors.named(request.actor, str(project))
     cursor, actor = request.GET.get("cursor"), request.actor
-    listed, following = kept_page(endpoints.listed_in_project, cursor, PAGE, actor, found.pk)
+    listed, following = kept_page(listing.in_project, cursor, PAGE, actor, found.pk)
     row = ProjectRow(found, actor)
-    gone = endpoints.listed_deleted(actor, found.pk, request.now - KEPT, SHORT + 1)
+    gone = listing.lately_deleted(actor, found.pk, request.now - KEPT, SHORT + 1)
     context = {
         "project": found,
         "row": row,
@@ -175,7 +176,7 @@ def _doomed(actor: Actor, project: Project, now: datetime) -> dict[str, object]:
     count = present.count()
     return {
         "project": project,
-        "rows": rows_of(actor, endpoints.views(endpoints.listed(present)[:SHORT])),
+        "rows": rows_of(actor, endpoints.views(listing.listed(present)[:SHORT])),
         "count": count,
         "more": max(0, count - SHORT),
         "deleted": endpoints.recently_deleted(actor, now, project).exists(),

@@ -15,7 +15,7 @@ from studio.sharing.models import (
 
 @admin.register(ProjectUserGrant, EndpointUserGrant, ModelUserGrant)
 class UserGrantAdmin(Shown):
-    list_display = ["pk", linked("content_object"), linked("user"), "permission"]
+    list_display = ["id", linked("content_object"), linked("user"), "permission"]
     list_select_related = ["content_object", "user", "permission__content_type"]
     ordering = ["pk"]
     search_fields = ["content_object__name", "user__username"]
@@ -24,7 +24,7 @@ class UserGrantAdmin(Shown):
 
 @admin.register(ProjectTenantGrant, EndpointTenantGrant, ModelTenantGrant)
 class TenantGrantAdmin(Shown):
-    list_display = ["pk", linked("content_object"), "group", "permission"]
+    list_display = ["id", linked("content_object"), "group", "permission"]
     list_select_related = ["content_object", "group", "permission__content_type"]
     ordering = ["pk"]
     search_fields = ["content_object__name", "group__tenant__name"]

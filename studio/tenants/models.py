@@ -83,10 +83,14 @@ class Membership(models.Model):
 
 
 class PlatformKey(models.Model):
-    """The key a person uses with snapi and the REST API. Only its digest is kept."""
+    """The key a person uses with snapi and the REST API. Only its digest is kept.
+
+    `pepper` names the one that it was made with, empty where that was not noted yet.
+    """
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="platform_key")
     digest = models.BinaryField(max_length=32, unique=True)
+    pepper = models.CharField(max_length=12, blank=True, editable=False)
     prefix = models.CharField(max_length=8)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True)

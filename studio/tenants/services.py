@@ -122,11 +122,13 @@ def new_platform_key(*, actor: Actor, user: User, now: datetime) -> seal.Secret:
     if actor.id not in (None, user.pk):
         raise Forbidden("A platform API key is for its own user to generate.")
     value = str(uuid.uuid4())
+    digest, pepper = keyring.new_digest(value)
     had = PlatformKey.objects.filter(user=user).values_list("prefix", flat=True).first()
     PlatformKey.objects.update_or_create(
         user=user,
         defaults={
-            "digest": seal.digest(keyring.key_pepper(), value),
+            "digest": digest,
+            "pepper": pepper,
             "prefix": value[:8],
             "created_at": now,
             "last_used_at": None,
@@ -147,12 +149,13 @@ def authenticate_key(
     value: str, *, wanted_tenant: str, address: str, request_id: str, now: datetime
 ) -> Actor:
     """The actor behind a platform key. Raises `NotSignedIn` for a key that is not one."""
-    rows = _key_with_memberships(seal.digest(keyring.key_pepper(), value))
+    rows = _key_with_memberships(keyring.digests(value))
     if not rows:
         raise NotSignedIn("This platform API key is not valid; generate a new one in the user menu.")
     key = rows[0]
     if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
         PlatformKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    _digest_anew(key, value)
     standing = [(row.tenant, row.role, row.archived_at) for row in rows if row.tenant]
     actor = selectors.actor_with(key.user, standing, wanted_tenant, address=address, request_id=request_id)
     if wanted_tenant:
@@ -162,17 +165,25 @@ def authenticate_key(
 
 def is_platform_key(value: str) -> bool:
     """Of somebody who may use it."""
-    digest = seal.digest(keyring.key_pepper(), value)
-    return PlatformKey.objects.filter(digest=digest, user__is_active=True).exists()
+    return PlatformKey.objects.filter(digest__in=keyring.digests(value), user__is_active=True).exists()
+
+
+def _digest_anew(key: PlatformKey, value: str) -> None:
+    """By the newest pepper, now that the value is at hand: nobody keeps it."""
+    digest, pepper = keyring.new_digest(value)
+    if key.pepper != pepper:
+        still = PlatformKey.objects.filter(pk=key.pk, digest=key.digest)
+        still.update(digest=digest, pepper=pepper)
 
 
 @statement()
-def _key_with_memberships(digest: bytes) -> QuerySet[Any]:
+def _key_with_memberships(digests: list[bytes]) -> QuerySet[Any]:
     """The key with its person, once for each membership (or once): every request asks for it."""
-    keys = PlatformKey.objects.filter(digest=digest, user__is_active=True).select_related("user")
+    keys = PlatformKey.objects.filter(digest__in=digests, user__is_active=True).select_related("user")
     told = keys.only(
-        "last_used_at", "user__username", "user__is_org_admin", "user__is_staff", "user__default_tenant"
-    )
+        "digest", "pepper", "last_used_at",
+        "user__username", "user__is_org_admin", "user__is_staff", "user__default_tenant",
+    )  # fmt: skip
     return told.annotate(
         tenant=F("user__memberships__tenant"),
         role=F("user__memberships__role"),

@@ -72,9 +72,10 @@ def test_keeper_needs_the_standard_library_only():
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("module", pure_modules())
-def test_pure_module_imports_without_servers_and_clients(module):
-    result = imports([module], without=(*SERVER_ONLY, "aiohttp", "celery", "httpx", "redis", "uvicorn"))
+def test_pure_modules_import_without_servers_and_clients():
+    """In one process: what is refused to all of them none can have brought for another."""
+    modules, without = pure_modules(), (*SERVER_ONLY, "aiohttp", "celery", "httpx", "redis", "uvicorn")
+    result = imports(modules, without)
     assert result.returncode == 0, result.stderr
 
 

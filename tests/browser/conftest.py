@@ -55,8 +55,7 @@ class Site:
 
 
 @pytest.fixture
-def site(chromium: Any, live_server: Any, settings: Any) -> Iterator[Site]:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def site(chromium: Any, live_server: Any) -> Iterator[Site]:
     contexts: list[BrowserContext] = []
 
     def open_context(**options: Any) -> BrowserContext:

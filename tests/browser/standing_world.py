@@ -27,7 +27,6 @@ BROWSERS = 4
 def main() -> None:
     call_command("migrate", verbosity=0)
     settings.ALLOWED_HOSTS = ["testserver"]
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     world, now = World(), datetime.now(UTC)
     endpoint = world.endpoint()
     keys = {name: new_platform_key(actor=STUDIO, user=world.user(name), now=now).reveal() for name in PEOPLE}

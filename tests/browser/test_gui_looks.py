@@ -162,9 +162,34 @@ def test_pages_with_nothing_on_them(site):
     )
     page.goto(f"/projects/{project.pk}/")
     looks.look("Project, empty")
+    page.goto("/resources/?state=lost")
+    looks.look("Resources, nothing found")
     Node.objects.all().delete()
     page.goto("/resources/")
     looks.look("Resources, empty")
+    assert looks.faults == {}
+
+
+@pytest.mark.looks
+@pytest.mark.thorough
+def test_alerts_and_endpoints_that_are_not_live(site):
+    project = site.world.everything().project_id
+    page = site.page("owen", at=f"/projects/{project}/", reduced_motion="reduce")
+    looks = Looks(page)
+    stopped = Endpoint.objects.get(desired="stopped")
+    page.get_by_role("button", name="Actions for hello").click()
+    page.locator(".menu:popover-open").get_by_text("Stop", exact=True).click()
+    page.wait_for_selector("dialog[open]")
+    looks.look("Stop")
+    page.goto(f"/endpoints/{stopped.pk}/restart/")
+    looks.look("Restart, as a page")
+    for name, state in (("words", "Setting Up"), ("broken", "Failed"), (stopped.name, "Stopped")):
+        page.goto(f"/endpoints/{Endpoint.objects.get(name=name).pk}/?tab=usage")
+        for log in page.get_by_text("Last log lines").all():
+            log.click()
+        looks.look(f"Endpoint, {state}")
+    page.goto(f"/endpoints/{stopped.pk}/?tab=instances")
+    looks.look("Instances, none")
     assert looks.faults == {}
 
 

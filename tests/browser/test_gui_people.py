@@ -43,10 +43,14 @@ def every_view(page: Page, at: str) -> Iterator[str]:
     page.goto("/users/?search=nobody")
     yield "Users, nobody found"
     page.goto("/users/")
-    for thing, entry in (("mila", "Edit roles"), ("owen", "Deactivate")):
+    for thing, entry in (("mila", "Edit roles"), ("owen", "Deactivate"), ("mila", "Reset password")):
         choose(page, thing, entry)
         yield entry
         page.keyboard.press("Escape")
+    choose(page, "mila", "Reset password")
+    page.get_by_role("dialog").get_by_role("button", name="Reset password").click()
+    page.wait_for_selector("#new-password-value")
+    yield "New password"
     page.goto("/users/new/")
     page.get_by_label("User name").fill("a/b")
     page.get_by_label("Password").fill("short")

@@ -123,18 +123,24 @@ def test_what_is_foretold_is_what_happens(control_broker, widths, filler, before
     check(foretold, answered, edit.get("instances", before[1]), after)
 
 
+def further(*cases: tuple[object, ...]) -> list[object]:
+    return [pytest.param(*case, marks=pytest.mark.alike) for case in cases]
+
+
 @pytest.mark.parametrize(
     ("widths", "before", "edit", "effect"),
     [
         ([8], (2, 2), {"model_version": 2}, rules.ROLLS),
         ([8], (4, 2), {"model_version": 2}, rules.IN_TURN),
-        ([8], (4, 2), {"parameters": {"model_parallel_rdus": 8}, "instances": 1}, rules.GAP),
-        ([8], (8, 1), {"model_version": 2}, rules.GAP),
-        ([4, 4], (4, 2), {"parameters": {"model_parallel_rdus": 8}}, rules.WAITS),
-        ([8], (4, 2), {"model_version": 2, "instances": 1}, rules.ROLLS),
-        ([8], (2, 2), {"instances": 4}, rules.MORE),
-        ([8], (2, 4), {"instances": 2}, rules.FEWER),
-        ([2], (4, 1), {"model_version": 2}, rules.REPLACES),
+        *further(
+            ([8], (4, 2), {"parameters": {"model_parallel_rdus": 8}, "instances": 1}, rules.GAP),
+            ([8], (8, 1), {"model_version": 2}, rules.GAP),
+            ([4, 4], (4, 2), {"parameters": {"model_parallel_rdus": 8}}, rules.WAITS),
+            ([8], (4, 2), {"model_version": 2, "instances": 1}, rules.ROLLS),
+            ([8], (2, 2), {"instances": 4}, rules.MORE),
+            ([8], (2, 4), {"instances": 2}, rules.FEWER),
+            ([2], (4, 1), {"model_version": 2}, rules.REPLACES),
+        ),
     ],
 )
 def test_each_effect(control_broker, widths, before, edit, effect):

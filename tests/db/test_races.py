@@ -18,11 +18,12 @@ from scheduler.models import Allocation, Demand, Instance, Node, Placement, Swee
 from studio import env, keyring, seal
 from studio.errors import Conflict, Refusal
 from tests.support.cast import make_cast
+from tests.support.effort import examples
 from tests.support.fleet import agent_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
-TIMES = 8
+TIMES = examples(8)  # all of them with `make postgres`
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """New keys while the platform runs: what was sealed opens before, during and after, and no key goes too early."""
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -13,30 +12,15 @@ from django.core.management import CommandError, call_command
 
 from apikeys.models import ApiKey
 from scheduler.models import Instance, Node
-from studio import env, keyring, rotation, seal
+from studio import keyring, rotation, seal
 from studio.audit import sealing
 from studio.audit.services import record
 from studio.errors import Conflict
 from studio.repeats.models import Answered
 from studio.tenants.rules import STUDIO
+from tests.support.rings import ring
 
 LATER = timedelta(days=8)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The secrets as files, and nothing of other tests in the keyring."""
-    before = dict(keyring._rings)
-    keyring._rings.clear()
-    for name in rotation.RINGS:
-        value = env.secret(name).reveal()
-        monkeypatch.delenv(f"STUDIO_{name.upper()}")
-        (tmp_path / name).write_text(value)
-        (tmp_path / name).chmod(0o600)
-    monkeypatch.setenv("STUDIO_SECRETS_DIR", str(tmp_path))
-    yield tmp_path
-    keyring._rings.clear()
-    keyring._rings.update(before)
 
 
 @pytest.fixture
@@ -65,10 +49,6 @@ def opened() -> dict[str, str]:
         "answer": Answered.objects.get().sealed,
     }
     return {purpose: keyring.open_value(box, purpose) for purpose, box in boxes.items() if box}
-
-
-def ring(folder: Path, name: str = "value_seal") -> list[str]:
-    return (folder / name).read_text().strip().split(",")
 
 
 def say(*words: str) -> str:
@@ -128,7 +108,7 @@ def test_a_rehearsal_changes_nothing(folder: Path, sealed: dict[str, str]) -> No
     before = {name: (folder / name).read_text() for name in rotation.RINGS}
     boxes = list(Node.objects.values_list("sealed_token", flat=True))
     assert "would stand" in say("--dry-run")
-    assert say("--finish", "--dry-run").count("nothing to finish") == 3
+    assert say("--finish", "--dry-run").count("nothing to finish") == len(rotation.RINGS)
     assert {name: (folder / name).read_text() for name in rotation.RINGS} == before
     assert list(Node.objects.values_list("sealed_token", flat=True)) == boxes
 
@@ -185,3 +165,17 @@ def test_a_ring_that_is_a_variable_is_its_operators_to_change(db: None) -> None:
         rotation.begin("value_seal")
     with pytest.raises(CommandError, match="STUDIO_VALUE_SEAL"):
         say("--only", "value_seal")
+
+
+def test_two_at_once_do_not_lose_each_others_keys(folder: Path, db: None) -> None:
+    with rotation.alone():
+        with pytest.raises(CommandError, match="Another rotate-keys is at work"):
+            say("--only", "secret_key")
+        assert len(ring(folder, "secret_key")) == 1
+    say("--only", "secret_key")
+    assert len(ring(folder, "secret_key")) == 2
+
+
+def test_abandoning_is_a_way_to_finish(folder: Path, db: None) -> None:
+    with pytest.raises(CommandError, match="goes with --finish"):
+        say("--abandon")

@@ -264,3 +264,5 @@ def test_what_is_related_comes_as_django_prefetches_it(cast: Cast, django_assert
     with django_assert_num_queries(0):
         assert {row.pk: list(row.versions.all()) for row in rows} == wanted
         assert all(version.model is row for row in rows for version in row.versions.all())
+    with pytest.raises(TypeError, match="ask their model"):
+        rows[0].versions.filter(number=1)

@@ -27,6 +27,7 @@ from studio.tenants.models import Membership, PlatformKey, Tenant, User
 from studio.tenants.rules import STUDIO
 from studio.tenants.services import new_platform_key
 from tests.doors.test_operators import signed_in
+from tests.support import rows as kept
 from tests.support.cast import Cast, make_model
 
 # Models of ours that have no page, each with the reason.
@@ -64,6 +65,12 @@ def olga(cast: Cast) -> Client:
 @pytest.fixture
 def rows(cast: Cast) -> dict[type[Any], Any]:
     """A row of each model that has a page and of which anything is there."""
+    kept.put("desk", lambda: make_rows(cast))
+    found = {model: model._default_manager.first() for model in DESK}
+    return {model: row for model, row in found.items() if row}
+
+
+def make_rows(cast: Cast) -> None:
     endpoint = cast.endpoint(name="quarterly figures", description="for the board only")
     node = cast.node("n1")
     instance = Instance.objects.get(endpoint=endpoint)
@@ -92,8 +99,6 @@ def rows(cast: Cast) -> dict[type[Any], Any]:
     for thing in (cast.project, endpoint, own):
         wishes = [Wish("user", "oskar", "viewer"), Wish("tenant", "research", "editor")]
         share(actor=cast.olga, thing=thing, shared_with=wishes)
-    found = {model: model._default_manager.first() for model in DESK}
-    return {model: row for model, row in found.items() if row}
 
 
 def pages_of(model: type[Any], rows: dict[type[Any], Any]) -> list[str]:
@@ -112,6 +117,10 @@ def test_each_model_of_ours_has_a_page_or_a_reason_to_have_none() -> None:
 
 def test_no_page_is_writable_and_none_is_another_kind() -> None:
     assert [page for page in admin.site._registry.values() if not isinstance(page, Shown)] == []
+
+
+def test_every_row_has_a_name_to_stand_over_its_page(rows: dict[type[Any], Any]) -> None:
+    assert [row for row in rows.values() if " object (" in str(row)] == []
 
 
 # ----- who ------------------------------------------------------------------------------------------------

@@ -99,9 +99,8 @@ def first_of_each_kind(on: str) -> frozenset[str]:
 
 
 @pytest.fixture
-def things(db: None, settings: Any) -> dict[str, str]:
+def things(db: None) -> dict[str, str]:
     """By the names that addresses, bodies and options call them."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     world = World()
     hello, gone = world.live("hello"), world.live("gone", arch="SN30")
     model = make_model(world)

@@ -114,7 +114,7 @@ def settings_for(control: Control, broker_url: str, **changes: object) -> Settin
     port = listener.getsockname()[1]
     HELD[port] = listener
     told: dict[str, object] = {"host": "127.0.0.1", "port": port, "stop_seconds": 0}
-    told |= {"broker_url": broker_url, "peppers": [control.pepper], "seals": control.seals}
+    told |= {"broker_url": broker_url, "rings": control.rings}
     return Settings(**(told | changes))
 
 

@@ -6,7 +6,7 @@ import msgspec
 import redis
 
 from endpoints import wire
-from endpoints.gateway.follower import Seals
+from endpoints.gateway.rings import KEYS, PEPPERS, PUBLICS, Rings
 from endpoints.wire import Key, Route, Upstream
 from studio import seal
 from tests.support.waiting import eventually_async
@@ -26,8 +26,8 @@ class Control:
     pair: tuple[str, str] = field(default_factory=seal.new_signing_pair)
 
     @property
-    def seals(self) -> Seals:
-        return Seals([self.seal_key], seal.ring(self.pair[1]))
+    def rings(self) -> Rings:
+        return Rings({PEPPERS: [self.pepper], KEYS: [self.seal_key], PUBLICS: seal.ring(self.pair[1])})
 
     def key(self, value: str, **more: object) -> Key:
         return Key(f"id-of-{value}", seal.digest(self.pepper, value), **more)

@@ -27,7 +27,7 @@ A = Upstream("a", "127.0.0.1", 1, "t")
 @contextlib.asynccontextmanager
 async def following(control: Control, url: str) -> AsyncIterator[tuple[Follower, RouteTable]]:
     table = RouteTable()
-    follower = Follower(url, control.seals, table)
+    follower = Follower(url, control.rings, table)
     async with running(follower.run):
         yield follower, table
 

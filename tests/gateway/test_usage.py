@@ -216,7 +216,7 @@ async def reporting(broker, spool: Path, gateway: str = "g"):
     present: list[int] = []
     async with broker_client(broker.url) as client:
         meter = Meter()
-        yield meter, Reporter(client, meter, gateway, spool, SEAL, present.append), present
+        yield meter, Reporter(client, meter, gateway, spool, lambda: SEAL, present.append), present
 
 
 async def test_what_is_counted_arrives_once_though_control_is_slow_and_the_broker_forgets(

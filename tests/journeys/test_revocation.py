@@ -28,6 +28,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.timeout(240)
 
 SOON = 1.0
+RINGS = ("key_pepper", "routes_seal", "routes_sign")  # which gateways read
 
 
 @dataclass
@@ -128,6 +129,36 @@ def test_a_rotated_value_is_refused_by_all_within_a_second_unless_it_has_time(
     third.until(200, "the newest value is taken everywhere", SOON)
     print(f"refused by three gateways {seconds:.2f} s after the rotation")
     desk.delete(rotated)
+
+
+def test_the_platforms_own_keys_are_replaced_while_three_gateways_answer(
+    up: Platform, desk: Desk, all_three: list[str]
+) -> None:
+    hello = desk.info(desk.hello())
+    key, files = a_key(desk, hello, all_three), [up.folder / "secrets" / name for name in RINGS]
+    with key.watched() as seen:
+        assert rotate(up).count("stands in front of 1") == len(RINGS)
+        added = a_key(desk, hello, all_three)
+        for user in up.first_run["users"].values():  # a platform key's digest is made anew as it is used
+            headers = {"Authorization": f"Bearer {user['platform_key']}"}
+            assert httpx.get(f"{up.url}/api/endpoints", headers=headers).status_code == 200
+        for file in files:  # the ten minutes are over
+            os.utime(file, times=(time.time() - 700,) * 2)
+        assert rotate(up, "--finish").count("1 older were taken out") == len(RINGS)
+        assert not any("," in file.read_text() for file in files)
+        desk.revoke(hello, added.id)
+        added.until(401, "what is published after the rotation is taken", SOON)
+        asked = seen.total()
+        eventually(lambda: seen.total() >= asked + 30, timeout=30, what="it is asked on")
+    assert set(seen) == {200}, seen
+    desk.revoke(hello, key.id)
+
+
+def rotate(up: Platform, *words: str) -> str:
+    only = [word for name in RINGS for word in ("--only", name)]
+    done = up.manage("rotate-keys", *only, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_key_revoked_while_the_broker_stands_still_is_refused_within_a_second_of_its_return(

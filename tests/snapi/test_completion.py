@@ -4,15 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from snapi.main import main
 from tests.snapi import answers
 from tests.snapi.conftest import Run
 from tests.snapi.fake import FakeStudio
 from tests.snapi.shells import terminal
 
+Complete = Callable[..., list[str]]
 PROGRAM = [sys.executable, "-m", "tests.snapi.program"]
 
 
@@ -26,53 +29,74 @@ def names(studio: FakeStudio) -> FakeStudio:
     return studio
 
 
-def complete(folder: Path, line: str, shell: str = "bash", **more: str) -> list[str]:
+@pytest.fixture
+def complete(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complete:
+    """What is offered for a line; that shells hear the same of the program itself is shown with real ones below."""
+
+    def offered(line: str, shell: str = "bash", **more: str) -> list[str]:
+        with monkeypatch.context() as environment:
+            environment.setattr(sys, "argv", ["snapi"])
+            for name, value in {**asked_by(shell, line), **more}.items():
+                environment.setenv(name, value)
+            capsys.readouterr()
+            with pytest.raises(SystemExit):
+                main()
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        return [line for line in printed.out.splitlines() if line]
+
+    return offered
+
+
+def asked_by(shell: str, line: str) -> dict[str, str]:
     words = line.split(" ")
-    asked = {
+    return {
         "_SNAPI_COMPLETE": f"complete_{shell}",
         "COMP_WORDS": line,
         "COMP_CWORD": str(len(words) - 1),
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
-    environment = {"PATH": os.environ["PATH"], "SNAPI_CLI_CONFIG_DIR": str(folder), **asked, **more}
-    process = subprocess.run(PROGRAM, env=environment, capture_output=True, text=True)
-    assert process.stderr == ""
-    return [line for line in process.stdout.splitlines() if line]
 
 
-def test_commands_and_options(folder: Path) -> None:
-    assert complete(folder, "snapi endpoint sto") == ["stop"]
-    assert complete(folder, "snapi endpoint create --model-c") == ["--model-checkpoint"]
+def test_commands_and_options(complete: Complete, folder: Path) -> None:
+    assert complete("snapi endpoint sto") == ["stop"]
+    assert complete("snapi endpoint create --model-c") == ["--model-checkpoint"]
 
 
-def test_names(names: FakeStudio, signed_in: Path) -> None:
-    assert complete(signed_in, "snapi project info -p dem") == ["demo", "demo\\ 2"]
-    assert complete(signed_in, "snapi model info --model GPT") == ["GPT_13B_Base_Model"]
-    assert complete(signed_in, "snapi endpoint create -a SN") == ["SN40L"]
+def test_names(complete: Complete, names: FakeStudio, signed_in: Path) -> None:
+    assert complete("snapi project info -p dem") == ["demo", "demo\\ 2"]
+    assert complete("snapi model info --model GPT") == ["GPT_13B_Base_Model"]
+    assert complete("snapi endpoint create -a SN") == ["SN40L"]
 
 
-def test_endpoints_of_the_project_that_is_named(names: FakeStudio, signed_in: Path) -> None:
-    assert complete(signed_in, "snapi endpoint stop --project demo --endpoint h") == ["hav2"]
+def test_endpoints_of_the_project_that_is_named(
+    complete: Complete, names: FakeStudio, signed_in: Path
+) -> None:
+    assert complete("snapi endpoint stop --project demo --endpoint h") == ["hav2"]
     assert names.asked[-1].query == {"project": "demo"}
 
 
 @pytest.mark.parametrize(
     ("shell", "shown"), [("zsh", """_arguments '*: :(("demo"\n"demo 2"))'"""), ("fish", "demo\ndemo 2")]
 )
-def test_each_shell_gets_its_form(names: FakeStudio, signed_in: Path, shell: str, shown: str) -> None:
-    assert complete(signed_in, "snapi project info -p de", shell) == shown.splitlines()
+def test_each_shell_gets_its_form(
+    complete: Complete, names: FakeStudio, signed_in: Path, shell: str, shown: str
+) -> None:
+    assert complete("snapi project info -p de", shell) == shown.splitlines()
 
 
-def test_nothing_is_said_when_nothing_can_be_asked(studio: FakeStudio, folder: Path, signed_in: Path) -> None:
+def test_nothing_is_said_when_nothing_can_be_asked(
+    complete: Complete, studio: FakeStudio, signed_in: Path
+) -> None:
     line = "snapi project info -p de"
     studio.answer("GET", "/api/projects", "<h1>Bad Gateway</h1>", 502, kind="text/html")
-    assert complete(signed_in, line) == []
-    assert complete(signed_in, line, SNAPI_HOST_NAME="http://127.0.0.1:1") == []
+    assert complete(line) == []
+    assert complete(line, SNAPI_HOST_NAME="http://127.0.0.1:1") == []
     studio.may_answer.clear()
-    assert complete(signed_in, line, SNAPI_TIMEOUT="0.2") == []
+    assert complete(line, SNAPI_TIMEOUT="0.2") == []
     (signed_in / "config.json").write_text("{")
-    assert complete(signed_in, line) == []
+    assert complete(line) == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

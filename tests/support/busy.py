@@ -12,13 +12,13 @@ from studio.tenants.rules import Actor
 from tests.support.usage import minute_of
 
 
-def make_busy(owner: Actor, endpoint: Endpoint, until: datetime) -> list[ApiKey]:
-    """Two keys with sixty days of traffic: busy by day, some errors, a quarter of an hour of silence."""
+def make_busy(owner: Actor, endpoint: Endpoint, until: datetime, *, days: int = 60) -> list[ApiKey]:
+    """Two keys with this long a traffic: busy by day, some errors, a quarter of an hour of silence."""
     facts = selectors.facts(owner, endpoint)
     other, _ = add_key(actor=owner, endpoint=endpoint, facts=facts, description="build server", now=until)
     keys = [ApiKey.objects.get(endpoint=endpoint, is_first=True), other]
     chance = random.Random(7)
-    minutes = [*range(60), *range(60, 1440, 20), *range(1440, 60 * 1440, 300)]
+    minutes = [*range(60), *range(60, 1440, 20), *range(1440, days * 1440, 300)]
     rows = [
         _minute(chance, key, until - timedelta(minutes=minute), minute)
         for minute in minutes

@@ -129,27 +129,31 @@ def make_node(name: str = "sn40l-1", width: int = 8, **facts: Any) -> Node:
 
 def make_hub() -> Model:
     """Help in two versions on SN40L (first) and SN30, Tiny-Base that cannot be deployed."""
-    for rank, code in enumerate(["SN40L", "SN30"]):
-        Generation.objects.create(code=code, rank=rank)
-        Demand.objects.create(generation_id=code)
-        Placement.objects.create(generation_id=code)
+    codes = ("SN40L", "SN30")
+    Generation.objects.bulk_create(Generation(code=code, rank=rank) for rank, code in enumerate(codes))
+    Demand.objects.bulk_create(Demand(generation_id=code) for code in codes)
+    Placement.objects.bulk_create(Placement(generation_id=code) for code in codes)
     app = MLApp.objects.create(name="Tiny Chat")
     runtime = Runtime.objects.create(name="built-in", argv=["server"], token_env="TOKEN")
     RuntimeVersion.objects.create(runtime=runtime, number=1)
     model = make_model(app, "Help", versions=2)
     parallel = {"name": "model_parallel_rdus", "type": "int", "default": 1, "min": 1, "max": 16}
     tokens = {"name": "max_tokens_to_generate", "type": "int", "default": 64, "min": 1, "max": 512}
-    for rank, code in enumerate(["SN40L", "SN30"]):
-        DeployOption.objects.create(model=model, generation_id=code, rank=rank, params=[parallel, tokens])
+    DeployOption.objects.bulk_create(
+        DeployOption(model=model, generation_id=code, rank=rank, params=[parallel, tokens])
+        for rank, code in enumerate(codes)
+    )
     make_model(app, "Tiny-Base", versions=1, is_base=True)
     return model
 
 
 def make_model(app: MLApp, name: str, *, versions: int, **facts: Any) -> Model:
     model = Model.objects.create(app=app, name=name, publisher="SambaNova", **facts)
-    for number in range(1, versions + 1):
-        manifest = [{"path": "model.gguf", "size": 1, "sha256": SHA}]
-        ModelVersion.objects.create(model=model, number=number, path=f"{name}/{number}", manifest=manifest)
+    manifest = [{"path": "model.gguf", "size": 1, "sha256": SHA}]
+    ModelVersion.objects.bulk_create(
+        ModelVersion(model=model, number=number, path=f"{name}/{number}", manifest=manifest)
+        for number in range(1, versions + 1)
+    )
     return model
 
 
@@ -163,19 +167,23 @@ def make_cast() -> Cast:
 
 def _make_cast() -> None:
     organization = Organization.objects.create(name="Studio")
-    tenants = {
-        name: Tenant.objects.create(organization=organization, name=name) for name in ("default", "research")
-    }
-    users = {}
-    for name, (tenant, role, is_org_admin, is_operator) in PEOPLE.items():
-        users[name] = User.objects.create(
+    tenants = {name: Tenant(organization=organization, name=name) for name in ("default", "research")}
+    Tenant.objects.bulk_create(tenants.values())
+    users = {
+        name: User(
             username=name,
             default_tenant=tenants[tenant],
             is_org_admin=is_org_admin,
             is_staff=is_operator,
             is_superuser=is_operator,
         )
-        Membership.objects.create(user=users[name], tenant=tenants[tenant], role=role)
+        for name, (tenant, _, is_org_admin, is_operator) in PEOPLE.items()
+    }
+    User.objects.bulk_create(users.values())
+    Membership.objects.bulk_create(
+        Membership(user=users[name], tenant=tenants[tenant], role=role)
+        for name, (tenant, role, *_) in PEOPLE.items()
+    )
     Project.objects.create(tenant=tenants["default"], owner=users["owen"], name="demo")
     make_hub()
 

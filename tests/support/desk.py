@@ -87,7 +87,10 @@ class Desk:
         """Waits for the status; how long that took."""
         begun = time.monotonic()
         eventually(
-            lambda: self._is(endpoint, status), timeout=seconds, what=f"{endpoint['name']} is {status}"
+            lambda: self._is(endpoint, status),
+            timeout=seconds,
+            every=0.1,
+            what=f"{endpoint['name']} is {status}",
         )
         return time.monotonic() - begun
 

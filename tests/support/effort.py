@@ -1,4 +1,7 @@
-"""How hard the property tests look: `make test` half as hard as they say, `make fuzz` as many times as it says."""
+"""How hard the property tests and the races look.
+
+`make test` half as hard as they say, `make postgres` as hard, `make fuzz` as many times as it says.
+"""
 
 import os
 

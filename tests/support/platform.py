@@ -23,6 +23,11 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
+WRITE_KEYS = """
+import pathlib, sys
+from studio.supervisor import keyfiles
+keyfiles.ensure(pathlib.Path(sys.argv[1]), has_data=False)
+"""
 
 
 class Platform:
@@ -113,6 +118,11 @@ class Platform:
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
 
+    def keys(self) -> None:
+        """As `manage.py newsecrets` writes them, without waiting for Django."""
+        command = [sys.executable, "-c", WRITE_KEYS, str(self.folder / "secrets")]
+        subprocess.run(command, cwd=ROOT, env=self._environment(), check=True)
+
     def end(self) -> None:
         """For the end of a test: nothing of it stays, whatever the test left."""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -143,7 +153,7 @@ def platform(*, from_nothing: bool = False, **settings: str) -> Iterator[Platfor
     made = Platform(parent / "data", free_port(), **settings)
     if not from_nothing:
         made.folder.mkdir(mode=0o700)
-        made.manage("newsecrets")
+        made.keys()
         migrated.put(made.folder / "studio.sqlite3")
     try:
         yield made

@@ -24,7 +24,7 @@ ON_POSTGRES = [
     *PYTEST,
     *TWO,
     "-m",
-    "db or postgres",
+    "(db or postgres) and not alike",
     "tests/db",
 ]
 WAITED_FOR = (("tests/journeys",), ("tests/browser",), ("tests/gateway", "tests/agent"))

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from endpoints import wire
 from tests.support import broker as brokers
 from tests.support import postgres
 from tests.support.ending import end
@@ -22,18 +24,25 @@ from tests.support.platform import ROOT, free_port
 from tests.support.waiting import eventually
 
 START_SECONDS = 60
+PUBLISH_SECONDS = 900
 
 
 @contextlib.contextmanager
-def served(prepare: str, *words: str, log: Path, keep: Path | None = None) -> Iterator[tuple[str, Any]]:
+def served(
+    prepare: str, *words: str, log: Path, keep: Path | None = None, at_rest: bool = False
+) -> Iterator[tuple[str, Any]]:
     """Its address, and what `prepare` printed. PostgreSQL where there is one, else SQLite.
 
-    `keep`: a folder for a PostgreSQL that stays.
+    `keep`: a folder for a PostgreSQL that stays. `at_rest`: not before web has told the new broker every route there
+    is, which it does beside its answers.
     """
     with _database(keep) as database, brokers.embedded() as broker:
         environment = {**os.environ, "STUDIO_DATABASE_URL": database, "STUDIO_BROKER_URL": broker.celery_url}
         printed = _run([sys.executable, "-m", prepare, *words], environment)
         with _web(environment, log) as url:
+            if at_rest:
+                told = partial(broker.client().get, wire.MARKER)
+                eventually(told, timeout=PUBLISH_SECONDS, what="every route is published")
             yield url, json.loads(printed)
 
 
@@ -78,5 +87,5 @@ def _answers(process: "subprocess.Popen[bytes]", url: str, log: Path) -> bool:
     if process.poll() is not None:
         raise RuntimeError(f"web ended at its start: {log.read_text()}")
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/api/openapi.json", timeout=10).status_code == 200
+        return httpx.get(f"{url}/healthz", timeout=10).status_code == 200
     return False

@@ -56,7 +56,7 @@ class Services:
     def start_all(self) -> None:
         """Web, control, beat and gateway; returns when the gateway serves."""
         socket = str(self.folder / "web.sock")
-        self.start("web", [*WEB, "--uds", socket])
+        self.start("web", [*WEB, "--uds", socket], PGAPPNAME="web")
         self.start("control", WORKER)
         self.start("beat", BEAT)
         self.start("gateway", [sys.executable, "-m", "endpoints.gateway"], STUDIO_WEB_SOCKET=socket)
@@ -90,10 +90,10 @@ class Services:
         for process in self.processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(15)
-        marker = f"STUDIO_DATA_DIR={self.folder}".encode()
+        marker = f"{self.folder}".encode()  # keepers and model servers know places in it, no more
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and marker in (entry / "environ").read_bytes().split(b"\0"):
+                if entry.name.isdigit() and marker in (entry / "environ").read_bytes():
                     os.kill(int(entry.name), 9)
         for process in self.processes.values():
             process.wait()

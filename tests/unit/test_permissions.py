@@ -4,6 +4,7 @@
 and fails: a changed right is a diff somebody has looked at.
 """
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -100,12 +101,12 @@ def table() -> str:
     return "\n".join(line.rstrip() for line in [head, *lines]) + "\n"
 
 
-@pytest.mark.parametrize(("action", "number"), list(product(PERMISSIONS, range(len(ROLES)))),
-                         ids=lambda value: value if isinstance(value, str) else str(ROLES[value]))  # fmt: skip
-def test_each_role_may_what_the_design_says(action, number):
-    actor, facts = somebody(ROLES[number])
-    assert verdict(actor, action, facts) is WORDS[DESIGN[action].split()[number]]
-    assert may(actor, action, facts) is (verdict(actor, action, facts) is Verdict.YES)
+@pytest.mark.parametrize("action", list(PERMISSIONS))
+def test_each_role_may_what_the_design_says(action):
+    for role, word in zip(ROLES, DESIGN[action].split(), strict=True):
+        actor, facts = somebody(role)
+        assert verdict(actor, action, facts) is WORDS[word], role
+        assert may(actor, action, facts) is (WORDS[word] is Verdict.YES), role
 
 
 def test_the_design_names_every_action():
@@ -126,17 +127,12 @@ def test_every_403_has_its_sentence():
     assert all(sentence.endswith(".") for sentence in rules.REFUSALS.values())
 
 
-@pytest.mark.parametrize("action", list(PERMISSIONS))
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("extra", ["OrgAdmin", "operator"])
-def test_another_role_never_takes_a_right_away(action, role, extra):
-    actor, facts = somebody(role)
-    more = Actor(
-        actor.id, actor.name, actor.is_org_admin or extra == "OrgAdmin",
-        actor.is_operator or extra == "operator", actor.tenants,
-    )  # fmt: skip
-    if may(actor, action, facts):
-        assert may(more, action, facts)
+@pytest.mark.parametrize("extra", ["is_org_admin", "is_operator"])
+def test_another_role_never_takes_a_right_away(extra):
+    for action, role in product(PERMISSIONS, ROLES):
+        actor, facts = somebody(role)
+        if may(actor, action, facts):
+            assert may(replace(actor, **{extra: True}), action, facts), (action, role)
 
 
 def test_an_operator_sees_no_tenants_content_and_may_manage_nodes():

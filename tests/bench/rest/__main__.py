@@ -54,7 +54,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
         log = Path(folder) / "web.log"
         with served(
-            "tests.bench.rest.prepare", "--endpoints", str(options.endpoints), log=log, keep=options.keep
+            "tests.bench.rest.prepare",
+            "--endpoints",
+            str(options.endpoints),
+            log=log,
+            keep=options.keep,
+            at_rest=True,
         ) as (
             url,
             told,

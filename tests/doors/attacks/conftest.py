@@ -57,8 +57,7 @@ class Siege:
 
 
 @pytest.fixture
-def siege(db: None, settings: Any) -> Siege:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # ours are slow on purpose
+def siege(db: None) -> Siege:
     world = World()
     assert world.project
     rows.put("siege", lambda: _make(world))

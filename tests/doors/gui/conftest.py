@@ -85,8 +85,7 @@ def _headers(part: bool, at: str = "/") -> dict[str, str]:
 
 
 @pytest.fixture
-def world(db: None, settings: Any) -> World:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # ours are slow on purpose
+def world(db: None) -> World:
     return World()
 
 

@@ -1,11 +1,13 @@
 """The boxes Move and Transfer ownership: what they offer, what they say, where they lead."""
 
+from uuid import UUID
+
 import pytest
 
 from studio.hub.models import MLApp, Model
 from studio.projects.models import Project
 from studio.projects.services import create_project
-from studio.tenants.models import Membership, User
+from studio.tenants.models import Membership, Organization, Tenant, User
 from tests.browser.world import NOW
 
 
@@ -22,8 +24,8 @@ def other(world):
 def test_an_endpoint_is_moved_to_another_project(owen, hello, other):
     page = owen.get("endpoint-move", hello)
     assert "Its URLs change at once" in page.text
-    assert page.value("project") == "other", "its own project is not offered"
-    done = owen.post("endpoint-move", hello, part=True, project=str(other.pk))
+    assert page.value("project") == "other", "its own project is not offered, so there is one"
+    done = owen.post("endpoint-move", hello, part=True, project="other")
     assert done.headers["HX-Redirect"] == f"/endpoints/{hello.pk}/"
     assert "Endpoint hello was moved to project other." in owen.get("endpoint", hello).text
     hello.refresh_from_db()
@@ -43,6 +45,57 @@ def test_a_project_is_moved_to_another_tenant_by_who_may_in_both(person, owen, w
     answer = person("olga").post("project-move", world.project, tenant=research)
     assert answer.location == "/projects/"
     assert Project.objects.get().tenant.name == "research"
+
+
+def test_a_place_is_found_as_its_name_is_typed(owen, person, world, hello):
+    home = {
+        "tenant": world.tenants["default"],
+        "owner": world.user("owen"),
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    Project.objects.bulk_create([Project(name=f"p-{number:03}", **home) for number in range(250)])
+    page = owen.get("endpoint-move", hello)
+    assert (page.value("project"), page.html.count("<option")) == ("", 20)
+    address = f"/endpoints/{hello.pk}/move/?part=names&project="
+    assert owen.get(f"{address}-249", part=True).html.strip() == '<option value="p-249"></option>'
+    assert owen.get(f"{address}demo", part=True).html.strip() == "", "it is there already"
+    assert person("mila").get(f"{address}p", part=True).status == 404
+    assert owen.post("endpoint-move", hello, project="P-249").status == 302, "without JavaScript, too"
+    hello.refresh_from_db()
+    assert hello.project.name == "p-249"
+
+
+def test_a_project_of_another_tenant_is_called_with_its_tenants_name(person, world, hello):
+    for name in ("default", "research"):
+        create_project(actor=world.actor("olga"), tenant=world.tenants[name], name="twice", now=NOW)
+    Project.objects.update(general_access="all_viewer")
+    olga = person("olga")
+    offered = olga.get(f"/endpoints/{hello.pk}/move/?part=names&project=twice", part=True).html
+    assert 'value="twice"' in offered
+    assert 'value="research / twice"' in offered
+    olga.post("endpoint-move", hello, project="research / twice")
+    hello.refresh_from_db()
+    assert hello.project.tenant == world.tenants["research"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("there", "More than one project has that name: a / there, b / there. Say which one."),
+        ("nowhere", "There is no project 'nowhere' that you could move it to."),
+        (str(UUID(int=1)), "that you could move it to."),
+        ("", "This field is required."),
+    ],
+)
+def test_a_place_that_cannot_be_meant_is_blamed_at_its_field(person, world, hello, typed, said):
+    for name in ("a", "b"):
+        tenant = Tenant.objects.create(name=name, organization=Organization.objects.get())
+        create_project(actor=world.actor("olga"), tenant=tenant, name="there", now=NOW)
+    Project.objects.update(general_access="all_viewer")
+    page = person("olga").post("endpoint-move", hello, part=True, project=typed)
+    assert said in page.fault("project")
+    assert page.value("project") == typed
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "project", "model"])

@@ -1,5 +1,7 @@
 """The door for people: its limits as a page shows them, planted sessions, passwords that an admin chose."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -30,6 +32,7 @@ def test_too_many_wrong_passwords_are_said_and_what_was_typed_stays(person):
     assert "Too many wrong tries from here; try again in 2 seconds." in page.text
     assert page.value("username") == "owen"
     assert page.value("password") == ""
+    assert re.findall(r'name="(\w+)"[^>]*autofocus', page.html) == ["password"]
 
 
 def test_a_browser_that_was_signed_in_before_is_not_kept_out_by_others(person):

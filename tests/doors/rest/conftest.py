@@ -1,9 +1,11 @@
 """The management API as each person of the cast meets it, and the small hub they find."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -21,6 +23,7 @@ from tests.support import rows
 
 NOW = datetime(2023, 11, 7, 13, 6, 50, 209626, tzinfo=UTC)
 DOCUMENT = "/api/openapi.json"
+DEMO = UUID("0d3a0000-0000-4000-8000-000000000000")  # one id, so that what is made in it is found again
 PEOPLE = {
     "olga": "default",
     "tina": "default",
@@ -73,6 +76,16 @@ class Caller:
 
     def post(self, path: str, body: object = None, **query: object) -> Answer:
         return self._ask("POST", path, body, query)
+
+    def made(self, path: str, body: dict[str, Any]) -> Any:
+        """What creating it answers; where the same stood there before, it is put there and answered again."""
+
+        def make() -> Any:
+            answer = self.post(path, body)
+            assert answer.status == 200, answer.json
+            return answer.json
+
+        return deepcopy(rows.put(f"{self.key} {path} {body}", make))
 
     def patch(self, path: str, body: object = None, **query: object) -> Answer:
         return self._ask("PATCH", path, body, query)
@@ -156,9 +169,8 @@ def _make_people() -> dict[str, str]:
 @pytest.fixture
 def demo(rest: Rest) -> Project:
     """owen's project in the tenant `default`."""
-    return Project.objects.create(
-        tenant=rest.tenants["default"], owner=rest.people["owen"], name="demo", created_at=NOW, updated_at=NOW
-    )
+    own = {"tenant": rest.tenants["default"], "owner": rest.people["owen"], "name": "demo"}
+    return Project.objects.create(pk=DEMO, **own, created_at=NOW, updated_at=NOW)
 
 
 @pytest.fixture

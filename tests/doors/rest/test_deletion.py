@@ -15,7 +15,7 @@ WISH = {"project": "demo", "endpoint_name": "hello", "model_checkpoint": "Help",
 
 @pytest.fixture
 def hello(rest: Rest) -> dict[str, Any]:
-    return rest.owen.post("/api/endpoints", WISH).json
+    return rest.owen.made("/api/endpoints", WISH)
 
 
 @pytest.fixture

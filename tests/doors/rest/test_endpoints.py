@@ -29,9 +29,7 @@ KEY_FIELDS = [
 @pytest.fixture
 def hello(rest: Rest) -> dict[str, Any]:
     """owen's endpoint, as creating it answered."""
-    answer = rest.owen.post("/api/endpoints", WISH)
-    assert answer.status == 200
-    return answer.json
+    return rest.owen.made("/api/endpoints", WISH)
 
 
 def ready(endpoint_id: str) -> None:

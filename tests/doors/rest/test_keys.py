@@ -25,7 +25,7 @@ def hello(rest: Rest) -> dict[str, Any]:
     """owen's endpoint, as creating it answered."""
     Model.objects.filter(name="Help").update(aliases=["studio/help"])
     wish = {"project": "demo", "endpoint_name": "hello", "model_checkpoint": "Help", "rdu_arch": "SN40L"}
-    return rest.owen.post("/api/endpoints", wish).json
+    return rest.owen.made("/api/endpoints", wish)
 
 
 @pytest.fixture
@@ -36,9 +36,7 @@ def first(hello: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def shop(rest: Rest, hello: dict[str, Any]) -> dict[str, Any]:
     """owen's second key, as adding it answered."""
-    return rest.owen.post(
-        KEYS, {"description": "shop", "limits": {"parallel": 2, "tokens_per_day": 1000}}
-    ).json
+    return rest.owen.made(KEYS, {"description": "shop", "limits": {"parallel": 2, "tokens_per_day": 1000}})
 
 
 def masked(key: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ AT = datetime(2026, 11, 7, 9, 0, tzinfo=UTC)
 @pytest.fixture
 def key(rest: Rest) -> ApiKey:
     """The First Key of owen's endpoint."""
-    assert rest.owen.post("/api/endpoints", WISH).status == 200
+    rest.owen.made("/api/endpoints", WISH)
     return ApiKey.objects.get()
 
 
@@ -143,6 +143,7 @@ def test_more_usage_takes_no_more_queries(rest: Rest, key: ApiKey, other: ApiKey
         return len(captured)
 
     write(counted(key, AT))
+    used(rest)  # that somebody is there is noted once a minute
     few = queries()
     write(*(counted(each, AT + timedelta(minutes=minute)) for minute in range(40) for each in (key, other)))
     assert queries() == few

@@ -33,7 +33,7 @@ WISH = {
 
 @pytest.fixture
 def hello(rest: Rest) -> dict[str, Any]:
-    return rest.owen.post("/api/endpoints", WISH).json
+    return rest.owen.made("/api/endpoints", WISH)
 
 
 # Instances
