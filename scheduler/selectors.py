@@ -259,12 +259,7 @@ def views(rows: QuerySet[Node]) -> list[planner.NodeView]:
 
 
 def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
-    return {name: freed[pk] for pk, name in _names(list(freed))}
-
-
-@statement()
-def _names(nodes: list[UUID]) -> QuerySet[Node, tuple[UUID, str]]:
-    return Node.objects.order_by().filter(pk__in=nodes).values_list("pk", "name")
+    return {name: freed[pk] for pk, name in fleet.names(list(freed))}
 
 
 def _in_this_order(names: Sequence[str]) -> list[Node]:
@@ -393,16 +388,9 @@ def _most_free(kinds: Sequence[Kind], freed: Mapping[UUID, int]) -> dict[str, in
     for kind in kinds:
         if kind.is_ready:
             found[kind.generation] = max(kind.free, found.get(kind.generation, 0))
-    for pk, code, spare in _free_on(list(freed)):
+    for pk, code, spare in fleet.free_on(list(freed)):
         found[code] = max(found.get(code, 0), spare + freed[pk])
     return found
-
-
-@statement()
-def _free_on(nodes: list[UUID]) -> QuerySet[Node, tuple[UUID, str, int]]:
-    """Of those that take instances."""
-    ready = Node.objects.filter(pk__in=nodes, state=NodeState.READY).order_by()
-    return ready.values_list("pk", "generation_id", "free")
 
 
 def endpoints_on(node: UUID) -> list[UUID]:

@@ -105,8 +105,18 @@ class Address(defaulttags.URLNode):
 
 
 @register.simple_tag
+def kebab(thing: UUID, name: str, kind: str = "", size: str = "", what: str = "") -> SafeString:
+    """The button that opens the menu of a thing. A table has one in each row, and in it the entries below."""
+    return mark_safe(  # noqa: S308 the rest is ours
+        f'<button class="button" type="button" data-kind="{kind or "quiet"}" data-shape="icon"'
+        f' data-size="{size or "small"}" id="more-{thing}" popovertarget="menu-{thing}"'
+        f' aria-label="Actions for {what}{html.escape(name)}">{icon("kebab")}</button>'
+    )
+
+
+@register.simple_tag
 def entry(label: str, name: str, *ids: UUID | str, kind: str = "") -> SafeString:
-    """Of a menu: opens a dialog. A table has a menu in each row."""
+    """Of a menu: opens a dialog."""
     at = html.escape(htmx.address(name, *ids))
     mark = f' data-kind="{kind}"' if kind else ""
     return mark_safe(  # noqa: S308 labels and kinds are ours
