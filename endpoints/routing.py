@@ -15,7 +15,7 @@ from uuid import UUID
 import redis
 import structlog
 from django.db import DatabaseError, connection
-from django.db.models import F, Prefetch
+from django.db.models import F, QuerySet
 
 from apikeys.models import ApiKey
 from apikeys.rules import LIMITS
@@ -26,6 +26,7 @@ from scheduler.models import Instance
 from scheduler.rules import InstanceState
 from scheduler.selectors import incarnation
 from studio import enqueue, keyring
+from studio.statements import bring_all, statement
 
 log = structlog.get_logger()
 
@@ -132,14 +133,21 @@ def _go_above(endpoint: str, standing: int) -> None:
 
 def build(ids: Sequence[UUID]) -> list[wire.Route]:
     """The routes of these endpoints as the rows stand now."""
-    rows = (
-        Endpoint.objects.filter(pk__in=ids)
-        .select_related("model_version__model__app")
-        .prefetch_related(Prefetch("api_keys", ApiKey.objects.filter(revoked_at=None)))
-    )
+    rows = _rows(list(ids))
+    bring_all(rows, "api_keys", _keys_taken)
     views = selectors.views(rows, whole=True)
     serving = _serving([view.endpoint.pk for view in views if SERVING & {i.state for i in view.instances}])
     return [_route(view, serving[view.endpoint.pk]) for view in views]
+
+
+@statement()
+def _rows(endpoints: list[UUID]) -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(pk__in=endpoints).select_related("model_version__model__app")
+
+
+@statement()
+def _keys_taken(endpoints: list[UUID]) -> QuerySet[ApiKey]:
+    return ApiKey.objects.filter(endpoint__in=endpoints, revoked_at=None)
 
 
 def _serving(endpoints: Sequence[UUID]) -> Mapping[UUID, list[Instance]]:

@@ -53,7 +53,7 @@ class MembershipAdmin(Shown):
 
 @admin.register(PlatformKey)
 class PlatformKeyAdmin(Shown):
-    list_display = [linked("user"), "prefix", "created_at", "last_used_at"]
+    list_display = ["prefix", linked("user"), "created_at", "last_used_at"]
     list_select_related = ["user"]
     ordering = ["pk"]
     search_fields = ["user__username", "prefix"]
