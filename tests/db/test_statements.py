@@ -127,6 +127,17 @@ def test_of_too_many_shapes_the_oldest_is_forgotten(cast: Cast) -> None:
     assert len(built) == 2 * (MOST_KEPT + 2)
 
 
+@pytest.mark.parametrize("constant", ["50 %", "it's", "%s", "a\\b", '"', "owen"])
+def test_what_is_no_value_stands_in_the_sql_as_it_is(cast: Cast, constant: str) -> None:
+    @statement()
+    def with_name(name: str) -> Rows:
+        return User.objects.filter(username=name, first_name=constant, is_active=True)
+
+    User.objects.filter(username="owen").update(first_name=constant)
+    assert with_name("owen") == [cast.users["owen"]]
+    assert with_name("mila") == []
+
+
 def late(now: datetime) -> Rows:
     return User.objects.filter(date_joined__gt=now - timedelta(days=1))
 
