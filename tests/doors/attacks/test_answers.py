@@ -211,7 +211,7 @@ def test_what_broke_tells_nothing(siege: Siege, monkeypatch: pytest.MonkeyPatch)
         secret = f"{CANARY} in a local variable"
         raise RuntimeError(f"broke with {secret}")
 
-    monkeypatch.setattr(views.selectors, "visible", breaks)
+    monkeypatch.setattr(views.selectors, "listed", breaks)
     monkeypatch.setattr(json_api, "page", breaks)
     for client, path in ((siege.browser("owen"), "/projects/"), (siege.caller("owen"), "/api/projects")):
         answer = client.get(path)
