@@ -10,7 +10,6 @@ from django.conf import settings as django_settings
 from django.db import transaction
 
 from endpoints.models import Endpoint
-from studio import json_api
 from studio.projects import views
 from studio.projects.models import Project
 from tests.doors.attacks import walk
@@ -211,8 +210,8 @@ def test_what_broke_tells_nothing(siege: Siege, monkeypatch: pytest.MonkeyPatch)
         secret = f"{CANARY} in a local variable"
         raise RuntimeError(f"broke with {secret}")
 
-    monkeypatch.setattr(views.selectors, "listed", breaks)
-    monkeypatch.setattr(json_api, "page", breaks)
+    monkeypatch.setattr(views.selectors, "listed", breaks)  # which the page shows
+    monkeypatch.setattr(views.selectors, "visible", breaks)  # which the answer to a program begins with
     for client, path in ((siege.browser("owen"), "/projects/"), (siege.caller("owen"), "/api/projects")):
         answer = client.get(path)
         assert answer.status_code == 500
