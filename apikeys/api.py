@@ -12,8 +12,9 @@ from apikeys.rules import GRACES, LIMITS, MOST_LIMIT, masked, status, status_in_
 from apikeys.selectors import all_told, shown_once, told_keys
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
-from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_api import ApiRequest, Body, moment
 from studio.json_docs import changes, creates, looks
+from studio.paging import PAGE, page
 from studio.projects import selectors as projects
 from studio.repeating import REPEATABLE, may_repeat
 from studio.seal import Secret

@@ -33,8 +33,9 @@ from scheduler.room import surely_fits
 from studio.errors import invalid_field
 from studio.hub import selectors as hub
 from studio.hub.models import ModelVersion
-from studio.json_api import PAGE, ApiRequest, kept_page, moment, page
+from studio.json_api import ApiRequest, moment
 from studio.json_docs import changes, creates, looks
+from studio.paging import PAGE, kept_page, page
 from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.repeating import REPEATABLE, may_repeat

@@ -24,8 +24,9 @@ from endpoints.selectors import InstanceView
 from studio.audit import selectors as audit
 from studio.audit.models import Event
 from studio.errors import NotFound, Refusal
-from studio.json_api import PAGE, ApiRequest, moment, page
+from studio.json_api import ApiRequest, moment
 from studio.json_docs import looks
+from studio.paging import PAGE, page
 from studio.projects import selectors as projects
 from studio.tenants import selectors as tenants
 from studio.tenants.rules import Actor

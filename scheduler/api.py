@@ -13,8 +13,9 @@ from scheduler.resources import Held, NodeRow
 from scheduler.rules import join_command
 from studio import env
 from studio.errors import Refusal
-from studio.json_api import PAGE, ApiRequest, Body, kept_page, moment
+from studio.json_api import ApiRequest, Body, moment
 from studio.json_docs import changes, creates, looks
+from studio.paging import PAGE, kept_page
 from studio.repeating import REPEATABLE, may_repeat
 from studio.tenants.rules import Actor, Facts, may, require
 from studio.tenants.selectors import tenant_named

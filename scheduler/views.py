@@ -25,7 +25,7 @@ from scheduler.resources import Held, Move, NodeRow, Wait
 from scheduler.rules import NODE_STATES, NodeState, answers, join_command
 from studio import env, htmx
 from studio.errors import Refusal
-from studio.json_api import kept_page
+from studio.paging import kept_page
 from studio.tenants import selectors as tenants
 from studio.tenants.rules import Actor, Facts, may, require
 

@@ -4,21 +4,19 @@ The doors (`*/api.py`) translate a request into one call of a service or selecto
 `studio.api` puts them together. Every answer that is not a success is `{code, message, fields}`.
 """
 
-import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial, wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
 
 import orjson
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.core.exceptions import ValidationError as BadValue
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.request import UnreadablePostError
 from django.urls import URLPattern, URLResolver, path
@@ -33,16 +31,12 @@ from studio.accounts import selectors as accounts
 from studio.errors import Invalid, NotFound, NotSignedIn, Refusal, invalid_field
 from studio.json_docs import DescribedAPI
 from studio.middleware import client_address
-from studio.statements import Statement, order_of
 from studio.tenants import selectors as tenants
 from studio.tenants import services as tenant_services
 from studio.tenants.rules import Actor
 
 log = structlog.get_logger(__name__)
 
-PAGE = 100
-MOST = 1000
-AHEAD = 2000  # rows that a dear filter is tried on first
 Row = TypeVar("Row", bound=Model)
 View = Callable[..., HttpResponseBase]
 
@@ -73,7 +67,7 @@ class PlatformKey(HttpBearer):
         now = _arrived(request)
         request.still = partial(tenant_services.is_platform_key, token.strip())  # type: ignore[attr-defined]
         wanted = _wanted_tenant(request) or request.COOKIES.get("tenant", "")
-        _check_storable("tenant", wanted)
+        check_storable("tenant", wanted)
         return tenant_services.authenticate_key(
             token.strip(),
             wanted_tenant=wanted,
@@ -108,7 +102,7 @@ class Session(SessionAuth):
 def _arrived(request: HttpRequest) -> datetime:
     """The moment the request came; the first look at it, so what cannot be looked up is refused here."""
     for value in (request.path, *request.GET.values()):
-        _check_storable("address", str(value))
+        check_storable("address", str(value))
     request.now = datetime.now(UTC)  # type: ignore[attr-defined]
     return request.now  # type: ignore[attr-defined]
 
@@ -116,11 +110,11 @@ def _arrived(request: HttpRequest) -> datetime:
 def _wanted_tenant(request: HttpRequest) -> str:
     """The header `tenant`, percent-encoded where a name has signs that a header cannot carry."""
     wanted = unquote(request.headers.get("tenant", "")).strip()
-    _check_storable("tenant", wanted)
+    check_storable("tenant", wanted)
     return wanted
 
 
-def _check_storable(field: str, value: str) -> None:
+def check_storable(field: str, value: str) -> None:
     if UNSTORABLE.search(value):
         raise invalid_field(field, "NUL characters are not allowed here.")
 
@@ -320,81 +314,6 @@ def _in_our_shape(view: View) -> View:
         return answer
 
     return shaped
-
-
-# ----- lists ----------------------------------------------------------------------------------------------
-
-
-def page(
-    rows: QuerySet[Row],
-    cursor: str | None,
-    limit: int,
-    only: Callable[[QuerySet[Row]], QuerySet[Row]] | None = None,
-) -> tuple[list[Row], str | None]:
-    """(rows after the cursor, cursor of the next page or None), in the order of `rows`.
-
-    The order must end with a unique column. What is added or removed meanwhile shifts nothing. `only`: a filter that
-    is dear to ask of all rows; the nearest are asked first, which as a rule are enough.
-    """
-    _check_limit(limit)
-    columns = order_of(rows)
-    if cursor:
-        rows = rows.filter(_after(rows.model, columns, cursor))
-    found = _nearest(rows, only, limit + 1) if only else []
-    if len(found) <= limit:
-        found = list((only(rows) if only else rows)[: limit + 1])
-    return _cut(found, limit, columns)
-
-
-def kept_page(
-    rows: Statement[..., Row], cursor: str | None, limit: int, *args: Any
-) -> tuple[list[Row], str | None]:
-    """The same of a kept statement, whose last argument is how many rows are wanted, None for all.
-
-    Most look at the first page and no further; what stands behind a cursor is a query that is built anew.
-    """
-    _check_limit(limit)
-    if cursor:
-        return page(rows.queryset(*args, None), cursor, limit)
-    found = rows(*args, limit + 1)
-    return _cut(found, limit, rows.order)
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MOST:
-        raise invalid_field("limit", f"limit must be from 1 to {MOST}, not {limit}.")
-
-
-def _cut(found: list[Row], limit: int, columns: Sequence[str]) -> tuple[list[Row], str | None]:
-    if len(found) <= limit:
-        return found, None
-    last = found[limit - 1]
-    values = [str(getattr(last, column.lstrip("-"))) for column in columns]
-    return found[:limit], base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
-
-
-def _nearest(rows: QuerySet[Row], only: Callable[[QuerySet[Row]], QuerySet[Row]], most: int) -> list[Row]:
-    """Those of the next rows that pass, as far as it is looked ahead."""
-    ahead: list[Any] = list(rows.values_list("pk", flat=True)[:AHEAD])
-    return list(only(rows.filter(pk__in=ahead))[:most])
-
-
-def _after(model: type[Model], columns: Sequence[str], cursor: str) -> Q:
-    """The condition of standing behind the cursor: for columns a, b it is a > A or (a = A and b > B)."""
-    try:
-        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        pairs = [(column, str(value)) for column, value in zip(columns, values, strict=True)]
-        for column, value in pairs:
-            cast("Field[Any, Any]", model._meta.get_field(column.lstrip("-"))).to_python(value)
-            _check_storable("cursor", value)
-    except (ValueError, TypeError, RecursionError, BadValue, Refusal):
-        raise invalid_field("cursor", "This cursor is not one that a list gave.") from None
-    condition, equal = Q(), Q()
-    for column, value in pairs:
-        name = column.lstrip("-")
-        condition |= equal & Q(**{f"{name}__{'lt' if column.startswith('-') else 'gt'}": value})
-        equal &= Q(**{name: value})
-    return condition
 
 
 # ----- values ---------------------------------------------------------------------------------------------

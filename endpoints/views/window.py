@@ -21,7 +21,7 @@ from endpoints.views.shown import Happening, Row
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
-from studio.json_api import kept_page
+from studio.paging import kept_page
 from studio.projects import selectors as projects
 from studio.tenants.rules import Actor, may, require
 

@@ -8,8 +8,9 @@ from endpoints.usage.rules import moment_of
 from endpoints.watching import Events, event_out
 from studio.audit import selectors
 from studio.hub import selectors as hub
-from studio.json_api import PAGE, ApiRequest, page
+from studio.json_api import ApiRequest
 from studio.json_docs import looks
+from studio.paging import PAGE, page
 from studio.projects import selectors as projects
 
 router = Router(tags=["audit"])

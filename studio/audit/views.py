@@ -15,7 +15,7 @@ from studio import htmx
 from studio.audit import selectors
 from studio.audit.forms import AuditForm
 from studio.audit.models import Event
-from studio.json_api import page as page_of
+from studio.paging import page as page_of
 
 PAGE = 50
 

@@ -6,8 +6,9 @@ from ninja import Router, Schema
 
 from studio.hub import selectors
 from studio.hub.models import DeployOption, MLApp, Model
-from studio.json_api import PAGE, ApiRequest, moment, named, page
+from studio.json_api import ApiRequest, moment, named
 from studio.json_docs import looks
+from studio.paging import PAGE, page
 from studio.tenants.rules import Actor
 
 router = Router(tags=["models"])

@@ -24,8 +24,8 @@ from studio.hub import cards, selectors
 from studio.hub.forms import HubForm
 from studio.hub.models import Model
 from studio.hub.rules import rdus_of
-from studio.json_api import kept_page
-from studio.json_api import page as page_of
+from studio.paging import kept_page
+from studio.paging import page as page_of
 from studio.projects import selectors as projects
 from studio.sharing.selectors import was_given
 from studio.tenants.rules import Actor, may

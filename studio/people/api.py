@@ -6,8 +6,9 @@ from uuid import UUID
 from ninja import Router, Schema
 from pydantic import Field
 
-from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_api import ApiRequest, Body, moment
 from studio.json_docs import changes, looks
+from studio.paging import PAGE, page
 from studio.people import selectors, services
 from studio.people.rules import ROLE_NAMES
 from studio.tenants import services as making

@@ -20,7 +20,7 @@ from scheduler import services as scheduling
 from scheduler.rules import check_quota
 from studio import htmx
 from studio.errors import Invalid
-from studio.json_api import page as page_of
+from studio.paging import page as page_of
 from studio.people import selectors, services
 from studio.people.forms import QuotaForm, RolesForm, TenantForm, UserForm
 from studio.people.selectors import Counts

@@ -6,8 +6,9 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from endpoints import services as wishes
-from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_api import ApiRequest, Body, moment
 from studio.json_docs import changes, creates, looks
+from studio.paging import PAGE, page
 from studio.projects import selectors, services
 from studio.projects.models import Project
 from studio.repeating import REPEATABLE, may_repeat

@@ -16,7 +16,8 @@ from endpoints.views.shown import Happening, rows_of
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
-from studio.json_api import kept_page, moment
+from studio.json_api import moment
+from studio.paging import kept_page
 from studio.projects import selectors, services
 from studio.projects.forms import ProjectForm
 from studio.projects.models import Project

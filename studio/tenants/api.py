@@ -10,8 +10,9 @@ from pydantic import Field
 from scheduler import quotas
 from scheduler import selectors as machines
 from scheduler import services as scheduling
-from studio.json_api import PAGE, ApiRequest, Body, moment, page
+from studio.json_api import ApiRequest, Body, moment
 from studio.json_docs import changes, creates, looks
+from studio.paging import PAGE, page
 from studio.people import selectors as people
 from studio.people import services as administering
 from studio.repeating import REPEATABLE, may_repeat

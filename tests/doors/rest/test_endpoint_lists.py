@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from studio import json_api
+from studio import paging
 from tests.doors.rest.conftest import Rest, error_of
 from tests.doors.rest.test_endpoints import FIELDS, WISH, ready
 
@@ -54,7 +54,7 @@ def test_list_pages_by_date(rest: Rest, hello: dict[str, Any]) -> None:
 def test_pages_of_a_status_go_on_beyond_what_is_looked_at_first(
     rest: Rest, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_api, "AHEAD", 2)
+    monkeypatch.setattr(paging, "AHEAD", 2)
     for name, instances in (("b", 0), ("c", 0), ("d", 1), ("e", 1), ("f", 0)):
         rest.owen.post("/api/endpoints", {**WISH, "endpoint_name": name, "instances": instances})
     found, cursor = [], None
