@@ -3,7 +3,7 @@
 No 500, no answer that is not described, and nothing of another tenant. What ends something comes in a second pass, or
 there would be nothing left to ask for. The stream of a watch is left out: an answer is judged once it is complete, and
 this one goes on for a minute, so that the examples of all roles would take hours. `tests/doors/rest/test_watching.py`
-has its refusals and what it says.
+has its refusals and what it says. So is a new platform key, which would end the one that asks.
 """
 
 import json
@@ -19,7 +19,6 @@ from tests.support.served import served
 PROGRAM = Path(__file__).parents[2] / ".venv-fuzz" / "bin" / "schemathesis"
 EXAMPLES = 20
 ENDINGS = ["--include-method", "DELETE", "--include-path-regex", "/(remove|revoke)$"]
-# A stream of events has no end; a new platform key ends the one that asks.
 NOT_NOW = ["--exclude-method", "DELETE", "--exclude-path-regex", "/(remove|revoke|watch|platform-key)$"]
 SECRET = "classified"  # in every name of the tenant `research`, and in none of the other
 SEES_ALL = "olga"  # the OrgAdmin
