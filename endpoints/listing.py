@@ -111,9 +111,11 @@ def newest_in_project(actor: Actor, project: UUID, most: int | None) -> QuerySet
 def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
     """The same as the REST API tells them, with the First Key and the newest API keys of each as `listed_keys`."""
     ids = [each.pk for each in found]
-    keys: list[ApiKey] = newest_keys(ids)
     by_id: dict[UUID, Any] = {row.pk: row for row in _told(ids)}
     rows = [by_id[pk] for pk in ids if pk in by_id]
+    keys: list[ApiKey] = newest_keys(
+        list(by_id)
+    )  # of rows that are here: one may have gone since it was found
     bring(rows, "project", _projects)
     bring(rows, "model_version", _versions)
     bring([*rows, *keys], "owner", _people)
