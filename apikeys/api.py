@@ -9,12 +9,12 @@ from pydantic import Field, WithJsonSchema
 from apikeys import services
 from apikeys.models import ApiKey
 from apikeys.rules import GRACES, LIMITS, MOST_LIMIT, masked, status, status_in_json
-from apikeys.selectors import all_told, shown_once, told_keys
+from apikeys.selectors import shown_once, told_keys
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint
 from studio.json_api import ApiRequest, Body, moment
 from studio.json_docs import changes, creates, looks
-from studio.paging import PAGE, page
+from studio.paging import PAGE, kept_page
 from studio.projects import selectors as projects
 from studio.repeating import REPEATABLE, may_repeat
 from studio.seal import Secret
@@ -108,7 +108,7 @@ def list_api_keys(
 ) -> dict[str, Any]:
     """Newest first, the First Key last. Whoever may not see values gets them masked."""
     found = _endpoint(request, endpoint, project)
-    keys, following = page(told_keys(found), cursor, limit)
+    keys, following = kept_page(told_keys, cursor, limit, found.pk)
     return {"api_keys": _keys_json(request, found, keys), "next": following}
 
 
@@ -262,7 +262,7 @@ def _with_value(request: ApiRequest, key: ApiKey, value: Secret) -> dict[str, An
 
 def keys_json(request: ApiRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
     """The endpoint's keys as the actor may see them: with values (the showing is audited) or masked."""
-    return _keys_json(request, endpoint, all_told(endpoint.pk))
+    return _keys_json(request, endpoint, told_keys(endpoint.pk, None))
 
 
 def _keys_json(request: ApiRequest, endpoint: Endpoint, keys: list[ApiKey]) -> list[dict[str, Any]]:

@@ -32,15 +32,10 @@ def table_of_keys(endpoint: UUID, most: int | None) -> QuerySet[ApiKey]:
     return keys_of(Endpoint(pk=endpoint))[:most]
 
 
-def told_keys(endpoint: Endpoint) -> QuerySet[ApiKey]:
+@statement(most=WORD)
+def told_keys(endpoint: UUID, most: int | None) -> QuerySet[ApiKey]:
     """The same with no more than the REST API says of them, and their values."""
-    return keys_of(endpoint).only(*TOLD, "owner__username", "sealed")
-
-
-@statement()
-def all_told(endpoint: UUID) -> QuerySet[ApiKey]:
-    """Every row of `told_keys`."""
-    return told_keys(Endpoint(pk=endpoint))
+    return keys_of(Endpoint(pk=endpoint)).only(*TOLD, "owner__username", "sealed")[:most]
 
 
 @statement()
