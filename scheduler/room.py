@@ -26,10 +26,10 @@ def surely_fits(
     if room < instances:
         return False
     if _limited(tenant, generation):
-        own = sum(width * many for width, many in _waiting_of(tenant, generation, widest, without))
+        own = sum(width * many for width, many in _waiting(generation, widest, without, tenant))
         if quotas.lacking(tenant, generation, own + rdus * instances):
             return False
-    before = _waiting(generation, widest, without)
+    before = _waiting(generation, widest, without, None)
     return room - sum(-(-width // rdus) * many for width, many in before) >= instances
 
 
@@ -50,16 +50,11 @@ def _limited(tenant: UUID, generation: str) -> QuerySet[Quota, int]:
 
 
 @statement()
-def _waiting(generation: str, widest: int, without: UUID) -> QuerySet[Instance, tuple[int, int]]:
-    """RDUs → how many instances wait for so many."""
-    rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=widest)
-    return rows.exclude(endpoint=without).order_by().values_list("rdus").annotate(Count("pk"))
-
-
-@statement()
-def _waiting_of(
-    tenant: UUID, generation: str, widest: int, without: UUID
+def _waiting(
+    generation: str, widest: int, without: UUID, tenant: UUID | None
 ) -> QuerySet[Instance, tuple[int, int]]:
+    """RDUs → how many instances, of this tenant or of all, wait for so many."""
     rows = Instance.objects.filter(generation=generation, state=InstanceState.AWAITING, rdus__lte=widest)
-    own = rows.exclude(endpoint=without).filter(endpoint__project__tenant=tenant)
-    return own.order_by().values_list("rdus").annotate(Count("pk"))
+    if tenant is not None:
+        rows = rows.filter(endpoint__project__tenant=tenant)
+    return rows.exclude(endpoint=without).order_by().values_list("rdus").annotate(Count("pk"))
