@@ -37,6 +37,7 @@ TABLES: dict[type[Shareable], tuple[Any, Any]] = {
 }
 FEW = 500  # things that a query names one by one
 MEMO = "granted"
+LISTS = "lists"
 NEEDS_NO_GRANT = {Role.ORG_ADMIN, Role.TENANT_ADMIN, Role.OWNER}
 
 
@@ -121,17 +122,19 @@ class ActorKind:
     """Of an actor the SQL of a selector depends on their standing and on how much they were given, not on who it is."""
 
     def shape(self, actor: Actor) -> "Shape":
+        tenants, given = _lists_of(actor)
         return (
             actor.id is None,
             actor.is_org_admin,
             actor.is_operator,
             None if actor.tenant is None else actor.tenants.get(actor.tenant, ""),
-            tuple((role, places(len(found))) for role, found in _in_tenants(actor).items()),
-            tuple((kind, role, places(len(found))) for (kind, role), found in _given_to(actor).items()),
+            tuple((role, places(len(found))) for role, found in tenants.items()),
+            tuple((kind, role, places(len(found))) for (kind, role), found in given.items()),
         )
 
     def values(self, actor: Actor, shape: "Shape") -> list[UUID]:
-        lists = (*_in_tenants(actor).values(), *_given_to(actor).values())
+        tenants, given = _lists_of(actor)
+        lists = (*tenants.values(), *given.values())
         alone = [each for each in (actor.id, actor.tenant) if each is not None]
         return alone + [one for found in lists for one in filled(found)]
 
@@ -157,6 +160,18 @@ Shape = tuple[
 ASKED_BY = ActorKind()
 
 
+def _lists_of(actor: Actor) -> "Lists":
+    """Put in order once in a request, as what they were given is read once."""
+    if LISTS not in actor.memo:
+        actor.memo[LISTS] = _in_tenants(actor), _given_to(actor)
+    found: Lists = actor.memo[LISTS]
+    return found
+
+
+Given = dict[tuple[type[Shareable], Role], list[UUID]]
+Lists = tuple[dict[str, list[UUID]], Given]
+
+
 def _in_tenants(actor: Actor) -> dict[str, list[UUID]]:
     """Role → the tenants they have it in, the active one first."""
     found: dict[str, list[UUID]] = {"member": [], "tenant_admin": []}
@@ -165,10 +180,8 @@ def _in_tenants(actor: Actor) -> dict[str, list[UUID]]:
     return found
 
 
-def _given_to(actor: Actor) -> dict[tuple[type[Shareable], Role], list[UUID]]:
-    found: dict[tuple[type[Shareable], Role], list[UUID]] = {
-        (kind, role): [] for kind in TABLES for role in (Role.VIEWER, Role.EDITOR)
-    }
+def _given_to(actor: Actor) -> Given:
+    found: Given = {(kind, role): [] for kind in TABLES for role in (Role.VIEWER, Role.EDITOR)}
     for kind, roles in granted(actor).roles.items():
         for thing, role in roles.items():
             found[kind, role].append(thing)
