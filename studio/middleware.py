@@ -25,6 +25,7 @@ FORWARDED = (
     "HTTP_X_FORWARDED_PORT",
     "HTTP_X_FORWARDED_PROTO",
 )
+FOR_ANYBODY = {"asset"}  # the same for all, kept by caches: whose session it is is not even looked at
 WITHOUT_OWN_PASSWORD = {"password", "sign-out", "theme"}
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 MOST_ADDRESS = 64  # as much as the audit keeps
@@ -72,6 +73,8 @@ class SignedIn(LoginRequiredMiddleware):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
+        if request.resolver_match and request.resolver_match.url_name in FOR_ANYBODY:
+            return None
         if request.user.is_authenticated:
             wanted = request.COOKIES.get("tenant", "")
             request.now = datetime.now(UTC)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic.base import RedirectView
 
-from studio import api
+from studio import api, assets
 
 
 @login_not_required
@@ -21,6 +21,7 @@ favicon = login_not_required(RedirectView.as_view(url=static("icons/favicon.svg"
 urlpatterns = [
     path("healthz", healthz),
     path("favicon.ico", favicon),
+    path("assets/<slug:version>/<str:name>", assets.asset, name="asset"),
     path("", include("studio.accounts.urls")),  # before the administration, whose sign-in it replaces
     path("admin/", admin.site.urls),
     path("api/", api.urls),

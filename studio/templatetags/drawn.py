@@ -18,12 +18,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from studio import htmx
+from studio import assets, htmx
 from studio.projects.models import Project
 from studio.projects.selectors import facts
 from studio.tenants.rules import may
 
 register = template.Library()
+register.simple_tag(assets.address, name="asset")
 
 
 @register.simple_tag

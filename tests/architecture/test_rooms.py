@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from studio.assets import PARTS, sources
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("studio", "endpoints", "apikeys", "scheduler", "snapi", "tests")
 LONGEST = 400
@@ -28,3 +30,16 @@ def test_no_lumber_rooms():
 def test_style_sheets_and_scripts_stay_short():
     shown = sorted(path for kind in ("*.css", "*.js") for path in (ROOT / "static").rglob(kind))
     assert [str(path) for path in shown if len(path.read_text().splitlines()) > LONGEST] == []
+
+
+def test_every_style_sheet_and_script_comes_with_the_pages():
+    """Joined with the others, or named by the templates of the few pages that need it."""
+    templates = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
+    joined = {path.relative_to(ROOT / "static") for name in PARTS for path in sources(name)}
+    there = {
+        path.relative_to(ROOT / "static")
+        for kind in ("css", "js")
+        for path in (ROOT / "static" / kind).iterdir()
+    }
+    assert joined <= there
+    assert {str(path) for path in there - joined if str(path) not in templates} == set()

@@ -132,7 +132,14 @@ PAGES: dict[str, Line] = {
     "organization": Line("platform", "sharing.manage", {"all_tenants": "on"}, look=False),
 }
 # Nobody needs to be signed in there, or it only leads to an address that has its line.
-PUBLIC = {"healthz", "favicon.ico", "sign-in/", "admin/login/", "admin/password_change/"}
+PUBLIC = {
+    "healthz",
+    "favicon.ico",
+    "assets/<slug:version>/<str:name>",
+    "sign-in/",
+    "admin/login/",
+    "admin/password_change/",
+}
 
 NEW_NODE = {"name": "n9", "arch": "SN40L", "rdus": 8}
 WISH = {"project": "{project}", "model_checkpoint": "{help}", "rdu_arch": "SN40L"}

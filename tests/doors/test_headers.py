@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
+from studio.assets import address
 from studio.env import SECRETS
 from studio.tenants.models import User
 from tests.doors.test_operators import signed_in
@@ -96,7 +97,7 @@ def test_every_address_tells_browsers_to_be_careful(db: None) -> None:
     assert {at: wrong for at, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize("at", ["/static/css/base.css", "/static/admin/css/base.css", "/static/js/live.js"])
+@pytest.mark.parametrize("at", ["/static/css/door.css", "/static/admin/css/base.css", address("studio.js")])
 def test_files_do_too(client: Client, db: None, at: str) -> None:
     answer = client.get(at)
     assert answer.status_code == 200
