@@ -10,6 +10,7 @@ from apikeys.models import ApiKey
 from apikeys.rules import GRACES, LIMITS
 from studio.json_api import moment
 
+ORDER = sorted(LIMITS, key=lambda name: name.startswith("tokens"))  # what counts requests comes first
 MINUTE, SECOND = "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"
 
 
@@ -37,10 +38,10 @@ class LimitsForm(forms.Form):
         self, names: Sequence[str], typed: Mapping[str, Any] | None, *, key: ApiKey | None = None
     ) -> None:
         super().__init__(typed, initial=_initial(key) if key else {})
-        for name, label in LIMITS.items():
-            self.fields[name] = _number(label)
+        for name in ORDER:
+            self.fields[name] = _number(LIMITS[name])
         if key is not None:
-            self.fields[next(iter(LIMITS))].widget.attrs["autofocus"] = True
+            self.fields[ORDER[0]].widget.attrs["autofocus"] = True
         if key is None or not key.is_first:
             self.fields["expires_at"] = _expiry()
         known = list(dict.fromkeys([*names, *(key.experts if key else ())]))
@@ -48,7 +49,7 @@ class LimitsForm(forms.Form):
 
     @property
     def numbers(self) -> list[forms.BoundField]:
-        return [self[name] for name in LIMITS]
+        return [self[name] for name in ORDER]
 
     @property
     def is_limited(self) -> bool:

@@ -194,7 +194,8 @@ def users(request: htmx.Request) -> HttpResponse:
         "search": words,
         "is_narrowed": bool(tenant or words),
     }
-    return htmx.page(request, "people/users.html", context, part="rows")
+    asked = request.htmx.trigger == "user-filters"
+    return htmx.page(request, "people/users.html", context, part="found" if asked else "rows")
 
 
 @require_http_methods(METHODS)

@@ -102,3 +102,21 @@ def test_a_tenant_is_made_and_archived_by_hand(site):
     page.get_by_role("button", name="Unarchive").click()
     expect(page.get_by_role("cell", name="science Active")).to_be_visible()
     assert Tenant.objects.get(name="science").archived_at is None
+
+
+@pytest.mark.thorough
+def test_users_are_narrowed_as_somebody_types(site):
+    """And stay so when the table is looked at again by itself, in the address too."""
+    page = site.page("olga", at="/users/")
+    page.get_by_label("Search").press_sequentially("OW")
+    expect(page.get_by_role("row", name="owen")).to_be_visible()
+    expect(page.get_by_role("row", name="oskar")).to_have_count(0)
+    with page.expect_response(lambda answer: "search=OW" in answer.url):
+        pass  # nobody does anything: the table asks
+    expect(page.get_by_role("row", name="oskar")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("Search")).to_have_value("OW")
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Tenant").select_option("research")
+    expect(page.get_by_role("row", name="oskar")).to_be_visible()
+    expect(page.get_by_role("row", name="owen")).to_have_count(0)

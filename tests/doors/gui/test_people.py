@@ -156,6 +156,10 @@ def test_the_table_is_narrowed(olga, world):
     assert ("oskar Active" in text, "owen Active" in text) == (False, True)
     assert "Nobody fits" in olga.get("users", search="xyz").text
     assert olga.get("users", tenant="nonsense").status == 200
+    typed = {"HX-Request": "true", "HX-Trigger": "user-filters"}
+    found = olga.client.get(reverse("users"), {"search": "OW"}, headers=typed).content.decode()
+    assert found.strip().startswith("<section")
+    assert "search=OW" in found, "what looks again looks for the same"
 
 
 def test_more_users_than_a_page(olga, world):
