@@ -149,4 +149,4 @@ def _keys(rows: Iterable[Any]) -> list[tuple[ApiKey, Sums]]:
 
 @statement()
 def _with_ids(pks: list[UUID]) -> QuerySet[ApiKey]:
-    return ApiKey.objects.select_related("owner").filter(pk__in=pks)
+    return ApiKey.objects.only("description", "prefix", "created_at", "revoked_at").filter(pk__in=pks)
