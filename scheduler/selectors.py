@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from endpoints.models import Endpoint
 from scheduler import fleet, planner, quotas
@@ -22,7 +23,7 @@ from studio.statements import statement
 from studio.tenants.rules import Actor
 
 HELD, HELD_SECONDS = "rdus-held", 2
-NODES_SHOWN = 24  # of a preview: first those where something would land
+NODES_SHOWN = 24  # of a preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ class NodePicture:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a wish would meet now: the statement, where each instance lands, and what would wait and why."""
+    """What a wish would meet now: the statement, where each instance lands, and what would wait and why.
+
+    `nodes`: those where something lands; where all of it waits, some of those that there are.
+    """
 
     capacity: Capacity
     rdus: int
@@ -152,30 +156,33 @@ def preview(
     endpoint: UUID | None = None,
     kept: int = 0,
     tenant: UUID | None = None,
+    kinds: Sequence[Kind] | None = None,
 ) -> Preview:
     """The planner's own answer on a wish that is not written down.
 
     `tenant`: whose it is, where not the active one's.
     `endpoint`: the one being edited; what it holds counts as free, and what waits of it not at all, unless some
     of its instances are `kept`: then only those beyond them are planned.
+    `kinds`: all nodes of the generation, where somebody has read them already: all that it takes if nothing is wished.
     """
     anew = endpoint if not kept else None
     whose = tenant or actor.tenant
     wish = _wish(str(endpoint or "new"), str(whose), rdus, range(kept + 1, instances + 1))
-    there = fleet.named_kinds(generation)
+    if not wish:
+        there = fleet.kinds([generation]) if kinds is None else kinds
+        return Preview(_capacity(actor, generation, there), rdus, instances, [], 0, [], kept)
+    named = fleet.named_kinds(generation)
     freed = _held_of(anew)
-    seen = fleet.with_freed((kind for kind in there if kind.width >= min_width), _by_name(freed))
+    seen = fleet.with_freed((kind for kind in named if kind.width >= min_width), _by_name(freed))
     plan = dry_run(seen, generation, wish, anew, _given_up(whose, freed))
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
-    shown = sorted(lands)[:NODES_SHOWN]
     ours = (kind for kind in seen if kind.is_open_to(whose))
-    others = (name for kind in ours for name in kind.names if name not in lands)
-    shown += nsmallest(NODES_SHOWN - len(shown), others)
+    shown = sorted(lands)[:NODES_SHOWN] or nsmallest(NODES_SHOWN, chain.from_iterable(k.names for k in ours))
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
-        capacity=_capacity(actor, generation, there),
+        capacity=_capacity(actor, generation, named),
         rdus=rdus,
         instances=instances,
         nodes=pictures(actor, _in_this_order(shown), lands, rdus, anew),
@@ -344,8 +351,11 @@ def kinds_for(options: Sequence[DeployOption], tenant: UUID | None) -> list[Kind
 
     Those that are another tenant's are none.
     """
-    found = fleet.kinds([option.generation_id for option in options])
-    return [kind for kind in found if kind.is_open_to(tenant)]
+    return [kind for kind in all_kinds_for(options) if kind.is_open_to(tenant)]
+
+
+def all_kinds_for(options: Sequence[DeployOption]) -> list[Kind]:
+    return fleet.kinds([option.generation_id for option in options])
 
 
 def existing(options: Sequence[DeployOption], kinds: Iterable[Kind]) -> list[DeployOption]:
@@ -369,7 +379,7 @@ def recommended(
     width: dict[str, int] = {}
     for kind in kinds:
         width[kind.generation] = max(kind.width, width.get(kind.generation, 0))
-    free = _most_free(kinds, _held_of(endpoint))
+    free = _most_free(kinds, endpoint)
     tests = (
         lambda code: free.get(code, 0) >= needs[code],
         lambda code: width[code] >= needs[code],
@@ -382,15 +392,24 @@ def recommended(
     return ""
 
 
-def _most_free(kinds: Sequence[Kind], freed: Mapping[UUID, int]) -> dict[str, int]:
+def _most_free(kinds: Sequence[Kind], endpoint: UUID | None) -> dict[str, int]:
     """Generation → the most RDUs free in one node that takes instances."""
     found: dict[str, int] = {}
     for kind in kinds:
         if kind.is_ready:
             found[kind.generation] = max(kind.free, found.get(kind.generation, 0))
-    for pk, code, spare in fleet.free_on(list(freed)):
-        found[code] = max(found.get(code, 0), spare + freed[pk])
+    for _, code, free, held in _holds(endpoint) if endpoint else ():
+        found[code] = max(found.get(code, 0), free + held)
     return found
+
+
+@statement()
+def _holds(endpoint: UUID) -> QuerySet[Allocation, Any]:
+    """(node, generation, free RDUs, RDUs that the endpoint holds there), of nodes that take instances."""
+    held = Allocation.objects.filter(released_at=None, instance__endpoint=endpoint)
+    ready = held.filter(rdu__node__state=NodeState.READY).order_by()
+    columns = ("rdu__node_id", "rdu__node__generation_id", "rdu__node__free")
+    return ready.values_list(*columns).annotate(Count("pk"))
 
 
 def endpoints_on(node: UUID) -> list[UUID]:
