@@ -106,10 +106,20 @@ def capacities(actor: Actor) -> list[Capacity]:
 
 def capacities_of(actor: Actor, kinds: Sequence[Kind]) -> list[Capacity]:
     """Of the nodes that somebody has read already."""
+    found = _by_generation(actor, kinds)
+    return [found[code] for code in _generations() if code in found]
+
+
+def capacities_for(actor: Actor, options: Sequence[DeployOption]) -> dict[str, Capacity]:
+    """Generation → the nodes that there are for one of these."""
+    return _by_generation(actor, all_kinds_for(options))
+
+
+def _by_generation(actor: Actor, kinds: Sequence[Kind]) -> dict[str, Capacity]:
     own: dict[str, list[Kind]] = {}
     for kind in kinds:
         own.setdefault(kind.generation, []).append(kind)
-    return [_capacity(actor, code, own[code]) for code in _generations() if code in own]
+    return {code: _capacity(actor, code, found) for code, found in own.items()}
 
 
 @statement()

@@ -18,6 +18,11 @@ def rows_of(actor: Actor, views: Iterable[EndpointView]) -> list["Row"]:
     return [Row(view, actor) for view in views]
 
 
+def tally_of(view: EndpointView) -> str:
+    """`15 of 40`, or what *Instances* says while nothing is wished."""
+    return view.tally.rpartition(" ")[0] or str(view.instances_now)
+
+
 class Row:
     """An endpoint with what its menu offers this actor."""
 
@@ -45,8 +50,7 @@ class Row:
 
     @property
     def instances(self) -> str:
-        """`15 of 40`, or what *Instances* says while nothing is wished."""
-        return self.view.tally.rpartition(" ")[0] or str(self.view.instances_now)
+        return tally_of(self.view)
 
     @property
     def state(self) -> str:
