@@ -53,12 +53,13 @@ def _run(points: Sequence[str], dash: float) -> str:
 
 def bars(values: Sequence[int], below: Sequence[int], top: float) -> str:
     """A path of one bar per step, standing on what is `below` it."""
-    width = WIDTH / len(values)
+    step = WIDTH / len(values)
+    width = f"{BAR * step:.1f}"
     path = ""
     for number, (value, floor) in enumerate(zip(values, below, strict=True)):
         if value:
-            x, y = (number + (1 - BAR) / 2) * width, _y(floor + value, top)
-            path += f"M{x:.1f} {y:.1f}h{BAR * width:.1f}V{_y(floor, top):.1f}h-{BAR * width:.1f}z"
+            x = (number + (1 - BAR) / 2) * step
+            path += f"M{x:.1f} {_y(floor + value, top):.1f}h{width}V{_y(floor, top):.1f}h-{width}z"
     return path
 
 

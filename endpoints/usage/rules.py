@@ -163,9 +163,9 @@ class Range:
     def span(self) -> int:
         return next(span for span in reversed(SPANS) if self.step % span == 0)
 
-    def place(self, moment: datetime) -> int:
-        """The number of the step that holds the moment."""
-        return int((moment - self.since).total_seconds()) // self.step
+    def place(self, second: int) -> int:
+        """The number of the step that holds this second since the epoch."""
+        return (second - int(self.since.timestamp())) // self.step
 
 
 def step_for(seconds: float) -> int:
