@@ -89,7 +89,9 @@ class Row:
         """The RDUs as a button of cells, which opens a list of who holds them."""
         node, lines = self.node, "".join([each.line for each in self.holders])
         if self._free:
-            lines += f"<li><b>{self._free}</b><span>{'free' if self.is_ready else 'held by nobody'}</span></li>"
+            lines += (
+                f"<li><b>{self._free}</b><span>{'free' if self.is_ready else 'held by nobody'}</span></li>"
+            )
         name = escape(node.name)
         return (
             f'<button class="rack" type="button" id="rack-{node.pk}" popovertarget="rdus-{node.pk}"'
@@ -100,7 +102,8 @@ class Row:
 
     def state(self, may_manage: bool) -> str:
         """With since when it is so, what it will be once it answers, and what operators should know."""
-        node, parts = self.node, [badge(self.word)]
+        node = self.node
+        parts: list[str] = [badge(self.word)]
         if not self.is_ready:
             parts.append(f"<small>since {moment(node.state_since)}</small>")
         if node.intent not in (node.state, NodeState.READY):

@@ -169,7 +169,7 @@ class _Sql:
         compiler.connection = connection
         compiler.execute_sql = lambda *_, **__: [self._asked(connection, params)]
         compiler.get_converters = lambda _: self._converters
-        query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
+        query.get_compiler = lambda *_, **__: compiler
         found = type(self.queryset)(self.queryset.model, query, DEFAULT_DB_ALIAS)
         for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
             setattr(found, name, getattr(self.queryset, name))

@@ -113,7 +113,6 @@ BEGINNINGS = (0.0, *map(float, wire.SECONDS))
 ENDS = (*BEGINNINGS[1:], BEGINNINGS[-1])
 
 
-
 def percentile(buckets: Sequence[int], percent: int) -> float | None:
     return percentiles(buckets, [percent])[0]
 

@@ -279,9 +279,7 @@ class Shown:
         return Chart(id, title, hint, series, *ends, self._steps.ticks, tags + self._steps.rest, rows)
 
 
-def _woven(
-    heads: Sequence[str], between: Sequence[str], columns: Sequence[Sequence[str]], end: str
-) -> str:
+def _woven(heads: Sequence[str], between: Sequence[str], columns: Sequence[Sequence[str]], end: str) -> str:
     """Each head, then its cell of each column with what stands before it, then the end."""
     strands: list[Iterable[str]] = [heads]
     for before, column in zip(between, columns, strict=True):
