@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import chain
 from typing import Any
@@ -16,6 +16,7 @@ from endpoints.models import Endpoint
 from scheduler import fleet, planner, quotas
 from scheduler.fleet import Kind
 from scheduler.models import LIVE, Allocation, Control, Instance, Node
+from scheduler.pictures import NodePicture, pictures
 from scheduler.rules import InstanceState, NodeState, reason_sentence
 from studio.errors import NotFound
 from studio.hub.models import DeployOption, Generation
@@ -38,23 +39,6 @@ class Capacity:
     mine: int  # held by the active tenant
     others: int  # held by other tenants, or free on nodes that are theirs
     out: int  # on nodes that take nothing now, and not held
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One RDU of a node in a picture. `use`: free, mine, other, here (would be taken), out."""
-
-    index: int
-    use: str
-
-
-@dataclass(frozen=True, slots=True)
-class NodePicture:
-    name: str
-    state: str
-    virtual: bool
-    cells: list[Cell]
-    lands: list[int] = field(default_factory=list)  # numbers of the instances that would land here
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +179,7 @@ def preview(
         capacity=_capacity(actor, generation, named),
         rdus=rdus,
         instances=instances,
-        nodes=pictures(actor, _in_this_order(shown), lands, rdus, anew),
+        nodes=pictures(actor, shown, lands, rdus, anew),
         placed=len(plan.placements),
         waits=waits,
         kept=kept,
@@ -279,16 +263,6 @@ def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
     return {name: freed[pk] for pk, name in fleet.names(list(freed))}
 
 
-def _in_this_order(names: Sequence[str]) -> list[Node]:
-    found = {node.name: node for node in _drawn(list(names))}
-    return [found[name] for name in names if name in found]
-
-
-@statement()
-def _drawn(names: list[str]) -> QuerySet[Node]:
-    return Node.objects.order_by().only("name", "state", "virtual", "width").filter(name__in=names)
-
-
 def _waiting_now(generation: str, most: int, without: UUID | None) -> list[planner.Waiting]:
     """Every instance of the generation that waits for at most so many RDUs, as the planner sees it."""
     found = _awaiting(generation, most, without)
@@ -306,54 +280,6 @@ def _awaiting(generation: str, most: int, without: UUID | None) -> QuerySet[Inst
     if without is not None:
         rows = rows.exclude(endpoint=without)
     return rows.order_by().values_list("pk", "endpoint_id", "rdus", "created_at", "ordinal")
-
-
-def pictures(
-    actor: Actor,
-    rows: Sequence[Node],
-    lands: dict[str, list[int]] | None = None,
-    rdus: int = 0,
-    without: UUID | None = None,
-) -> list[NodePicture]:
-    """Each node with its RDUs as cells; with `lands`, the free ones that would be taken are marked.
-
-    `without`: an endpoint whose RDUs are taken for free.
-    """
-    held = _holders(rows, without)
-    found = []
-    for node in rows:
-        numbers = sorted((lands or {}).get(node.name, []))
-        take = len(numbers) * rdus
-        cells = []
-        for index in range(node.width):
-            use = _use(actor, node, held.get((node.pk, index)))
-            if use == "free" and take:
-                use, take = "here", take - 1
-            cells.append(Cell(index, use))
-        found.append(NodePicture(node.name, node.state, node.virtual, cells, numbers))
-    return found
-
-
-def _holders(rows: Sequence[Node], without: UUID | None = None) -> dict[tuple[UUID, int], UUID]:
-    """(node, RDU index) → tenant that holds it."""
-    found = _held_on([node.pk for node in rows], without)
-    return {(node, index): tenant for node, index, tenant in found}
-
-
-@statement()
-def _held_on(nodes: list[UUID], without: UUID | None) -> QuerySet[Allocation, Any]:
-    # By the instances on these nodes, which are few: by the RDUs, a plan for any nodes may read all there are.
-    held = Allocation.objects.filter(instance__node__in=nodes, released_at=None)
-    held = held.exclude(instance__state__in=[InstanceState.STOPPED, InstanceState.AWAITING])
-    if without is not None:
-        held = held.exclude(instance__endpoint=without)
-    return held.values_list("instance__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
-
-
-def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
-    if holder is not None:
-        return "mine" if holder == actor.tenant else "other"
-    return "free" if node.state == NodeState.READY else "out"
 
 
 def kinds_for(options: Sequence[DeployOption], tenant: UUID | None) -> list[Kind]:

@@ -7,8 +7,9 @@ from typing import Any
 from endpoints import rules, selectors
 from endpoints.models import Endpoint
 from endpoints.selectors import EndpointView, InstanceView
+from scheduler.pictures import NodePicture
 from scheduler.rules import COMING
-from scheduler.selectors import Capacity, NodePicture, Preview
+from scheduler.selectors import Capacity, Preview
 from studio.audit.models import Event
 from studio.sharing.selectors import was_given
 from studio.tenants.rules import Actor, may
