@@ -14,6 +14,7 @@ from scheduler import selectors as scheduler
 from studio.hub import selectors as hub
 from studio.hub.models import DeployOption, MLApp, Model
 from studio.tenants.rules import Actor
+from studio.widgets import Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class EditForm(EndpointForm):
         label="Number of instances",
         required=False,
         help_text="0 stops the endpoint.",
-        widget=forms.NumberInput(attrs={"min": 0, "step": 1, "inputmode": "numeric"}),
+        widget=Number(attrs={"min": 0, "step": 1, "inputmode": "numeric"}),
     )
 
     def __init__(

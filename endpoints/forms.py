@@ -120,7 +120,8 @@ class EndpointForm(forms.Form):
         numbers = [str(each.number) for each in sorted(versions, key=lambda each: -each.number)]
         self._offer("model_version", [(number, number) for number in numbers] or FIRST_A_MODEL)
         self._keep("model_version", numbers)
-        self.kinds = scheduler.kinds_for(hub.options_of(self.model), self.tenant) if self.model else []
+        self.nodes = scheduler.all_kinds_for(hub.options_of(self.model)) if self.model else []
+        self.kinds = [kind for kind in self.nodes if kind.is_open_to(self.tenant)]
         options = self._options()
         best = self._recommended(options) if options else ""
         codes = [option.generation_id for option in options]

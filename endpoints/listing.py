@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from apikeys.models import ApiKey
 from apikeys.selectors import newest_keys
@@ -28,7 +28,13 @@ SHOWN = (
     "project__name", "project__owner", "project__general_access", "project__tenant__name", "owner__username",
     "model_version__number", "model_version__model__name",
 )  # fmt: skip
-
+WORDS = {
+    "project_name": F("project__name"),
+    "tenant": F("project__tenant_id"),
+    "tenant_name": F("project__tenant__name"),
+    "owner_name": F("owner__username"),
+    "version": F("model_version__number"),
+}
 
 # ----- in pages -------------------------------------------------------------------------------------------
 
@@ -66,17 +72,18 @@ def shared_alone(actor: Actor, most: int) -> QuerySet[Endpoint]:
 
 
 @statement(actor=ASKED_BY, most=WORD)
-def of_model(actor: Actor, model: UUID, most: int | None) -> QuerySet[Endpoint]:
-    """Newest first."""
-    running = selectors.visible(actor).filter(model_version__model=model)
-    return listed(running.order_by("-created_at", "id"))[:most]
+def of_model(actor: Actor, model: UUID, most: int | None) -> QuerySet[Endpoint, Any]:
+    """Newest first, each with the few words of `WORDS` in place of what it is related to."""
+    running = selectors.visible(actor).filter(model_version__model=model).order_by("-created_at", "id")
+    columns = ("created_at", "desired", "instances", "config_version", "generation_id")
+    return running.select_related(None).only(*columns, "name").annotate(**WORDS)[:most]
 
 
 @statement(actor=ASKED_BY, most=WORD)
-def versions_run(actor: Actor, model: UUID, most: int) -> QuerySet[Endpoint, int]:
-    """The number of the model's version, once for each endpoint that runs it; of so many endpoints only."""
-    running = selectors.visible(actor).filter(model_version__model=model).order_by()
-    return running.values_list("model_version__number", flat=True)[:most]
+def versions_run(actor: Actor, versions: list[UUID], most: int) -> QuerySet[Endpoint, UUID]:
+    """Of these versions of models the one, for each endpoint that runs it; of so many endpoints only."""
+    running = selectors.visible(actor).filter(model_version__in=versions).order_by()
+    return running.values_list("model_version_id", flat=True)[:most]
 
 
 def counts_of(actor: Actor, wanted: Iterable[Project]) -> dict[UUID, int]:

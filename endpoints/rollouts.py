@@ -140,7 +140,7 @@ def _present_rows(endpoint: UUID) -> QuerySet[Instance]:
 
 
 def _parts(endpoint: Endpoint, rows: Sequence[Instance]) -> list[Part]:
-    looked = _planner_looked(endpoint.generation_id)
+    looked = any(row.state == "awaiting" for row in rows) and _planner_looked(endpoint.generation_id)
     room_maker = _room_maker(endpoint, rows)
     return [
         Part(

@@ -297,15 +297,16 @@ def views(endpoints: Iterable[Endpoint], *, whole: bool = False) -> list[Endpoin
     """Endpoints with their status; `whole` adds every instance with its node, RDUs and reason."""
     found = list(endpoints)
     if whole:
-        return _whole(found)
+        return _whole(found, with_rdus=True)
     counts = statuses.tallies(found)
     return [EndpointView(each, rules.status(counts[each.pk]), counts[each.pk].ready) for each in found]
 
 
-def _whole(found: Sequence[Endpoint]) -> list[EndpointView]:
+def _whole(found: Sequence[Endpoint], *, with_rdus: bool) -> list[EndpointView]:
     """The status comes of the same rows that are shown."""
     rows = _instance_rows([endpoint.pk for endpoint in found])
-    held = _held_by([row["pk"] for instances in rows.values() for row in instances if row["node_id"]])
+    placed = [row["pk"] for instances in rows.values() for row in instances if row["node_id"]]
+    held = _held_by(placed) if with_rdus else {}
     made = []
     for endpoint in found:
         own = rows.get(endpoint.pk, [])
@@ -321,8 +322,9 @@ def _whole(found: Sequence[Endpoint]) -> list[EndpointView]:
     return made
 
 
-def view(endpoint: Endpoint) -> EndpointView:
-    return views([endpoint], whole=True)[0]
+def view(endpoint: Endpoint, *, with_rdus: bool = True) -> EndpointView:
+    """`with_rdus`: whether anybody looks at which RDUs each instance holds."""
+    return _whole([endpoint], with_rdus=with_rdus)[0]
 
 
 def _instance_rows(endpoints: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """What people do with endpoints. Each is one transaction: permission, rules, rows, audit, then the nudges."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from endpoints.models import Endpoint
 from endpoints.rules import FORGOTTEN, Forecast, check_restorable
 from endpoints.specs import CONFIG, Edit, Plan, Spec, read_edit, read_spec
 from scheduler import selectors as machines
+from scheduler.fleet import Kind
 from studio.audit.services import record
 from studio.errors import Conflict
 from studio.hub import selectors as hub
@@ -129,9 +131,15 @@ def foresee_edit(*, actor: Actor, endpoint: Endpoint, edit: Edit) -> Prospect:
     return Prospect(after, rollouts.foresee(after, was=endpoint.desired, differs=bool(wanted), rolls=rolls))
 
 
-def preview_edit(*, actor: Actor, prospect: Prospect) -> machines.Preview:
-    """Where the instances that an edit would open land now, and what would wait and why."""
+def preview_edit(
+    *, actor: Actor, prospect: Prospect, kinds: Sequence[Kind] | None = None
+) -> machines.Preview:
+    """Where the instances that an edit would open land now, and what would wait and why.
+
+    `kinds`: nodes that somebody has read already, all of each generation.
+    """
     after = prospect.after
+    read = [kind for kind in kinds or () if kind.generation == after.generation_id]
     return machines.preview(
         actor,
         generation=after.generation_id,
@@ -141,6 +149,7 @@ def preview_edit(*, actor: Actor, prospect: Prospect) -> machines.Preview:
         endpoint=after.pk,
         kept=prospect.forecast.kept,
         tenant=after.project.tenant_id,
+        kinds=read or None,
     )
 
 

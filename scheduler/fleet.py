@@ -84,13 +84,6 @@ def names(nodes: list[UUID]) -> QuerySet[Node, tuple[UUID, str]]:
     return Node.objects.order_by().filter(pk__in=nodes).values_list("pk", "name")
 
 
-@statement()
-def free_on(nodes: list[UUID]) -> QuerySet[Node, tuple[UUID, str, int]]:
-    """(node, generation, free RDUs) of those that take instances."""
-    ready = Node.objects.filter(pk__in=nodes, state=NodeState.READY).order_by()
-    return ready.values_list("pk", "generation_id", "free")
-
-
 def _present() -> QuerySet[Node]:
     return Node.objects.exclude(state=NodeState.REMOVED).order_by()
 

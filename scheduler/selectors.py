@@ -3,18 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from endpoints.models import Endpoint
 from scheduler import fleet, planner, quotas
 from scheduler.fleet import Kind
 from scheduler.models import LIVE, Allocation, Control, Instance, Node
+from scheduler.pictures import NodePicture, pictures
 from scheduler.rules import InstanceState, NodeState, reason_sentence
 from studio.errors import NotFound
 from studio.hub.models import DeployOption, Generation
@@ -22,7 +24,7 @@ from studio.statements import statement
 from studio.tenants.rules import Actor
 
 HELD, HELD_SECONDS = "rdus-held", 2
-NODES_SHOWN = 24  # of a preview: first those where something would land
+NODES_SHOWN = 24  # of a preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +42,11 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One RDU of a node in a picture. `use`: free, mine, other, here (would be taken), out."""
-
-    index: int
-    use: str
-
-
-@dataclass(frozen=True, slots=True)
-class NodePicture:
-    name: str
-    state: str
-    virtual: bool
-    cells: list[Cell]
-    lands: list[int] = field(default_factory=list)  # numbers of the instances that would land here
-
-
-@dataclass(frozen=True, slots=True)
 class Preview:
-    """What a wish would meet now: the statement, where each instance lands, and what would wait and why."""
+    """What a wish would meet now: the statement, where each instance lands, and what would wait and why.
+
+    `nodes`: those where something lands; where all of it waits, some of those that there are.
+    """
 
     capacity: Capacity
     rdus: int
@@ -102,10 +90,20 @@ def capacities(actor: Actor) -> list[Capacity]:
 
 def capacities_of(actor: Actor, kinds: Sequence[Kind]) -> list[Capacity]:
     """Of the nodes that somebody has read already."""
+    found = _by_generation(actor, kinds)
+    return [found[code] for code in _generations() if code in found]
+
+
+def capacities_for(actor: Actor, options: Sequence[DeployOption]) -> dict[str, Capacity]:
+    """Generation → the nodes that there are for one of these."""
+    return _by_generation(actor, all_kinds_for(options))
+
+
+def _by_generation(actor: Actor, kinds: Sequence[Kind]) -> dict[str, Capacity]:
     own: dict[str, list[Kind]] = {}
     for kind in kinds:
         own.setdefault(kind.generation, []).append(kind)
-    return [_capacity(actor, code, own[code]) for code in _generations() if code in own]
+    return {code: _capacity(actor, code, found) for code, found in own.items()}
 
 
 @statement()
@@ -152,33 +150,36 @@ def preview(
     endpoint: UUID | None = None,
     kept: int = 0,
     tenant: UUID | None = None,
+    kinds: Sequence[Kind] | None = None,
 ) -> Preview:
     """The planner's own answer on a wish that is not written down.
 
     `tenant`: whose it is, where not the active one's.
     `endpoint`: the one being edited; what it holds counts as free, and what waits of it not at all, unless some
     of its instances are `kept`: then only those beyond them are planned.
+    `kinds`: all nodes of the generation, where somebody has read them already: all that it takes if nothing is wished.
     """
     anew = endpoint if not kept else None
     whose = tenant or actor.tenant
     wish = _wish(str(endpoint or "new"), str(whose), rdus, range(kept + 1, instances + 1))
-    there = fleet.named_kinds(generation)
+    if not wish:
+        there = fleet.kinds([generation]) if kinds is None else kinds
+        return Preview(_capacity(actor, generation, there), rdus, instances, [], 0, [], kept)
+    named = fleet.named_kinds(generation)
     freed = _held_of(anew)
-    seen = fleet.with_freed((kind for kind in there if kind.width >= min_width), _by_name(freed))
+    seen = fleet.with_freed((kind for kind in named if kind.width >= min_width), _by_name(freed))
     plan = dry_run(seen, generation, wish, anew, _given_up(whose, freed))
     lands: dict[str, list[int]] = {}
     for placement in plan.placements:
         lands.setdefault(placement.node, []).append(int(placement.instance))
-    shown = sorted(lands)[:NODES_SHOWN]
     ours = (kind for kind in seen if kind.is_open_to(whose))
-    others = (name for kind in ours for name in kind.names if name not in lands)
-    shown += nsmallest(NODES_SHOWN - len(shown), others)
+    shown = sorted(lands)[:NODES_SHOWN] or nsmallest(NODES_SHOWN, chain.from_iterable(k.names for k in ours))
     waits = sorted((int(w.instance), reason_sentence(w.reason.as_json(), generation)) for w in plan.waits)
     return Preview(
-        capacity=_capacity(actor, generation, there),
+        capacity=_capacity(actor, generation, named),
         rdus=rdus,
         instances=instances,
-        nodes=pictures(actor, _in_this_order(shown), lands, rdus, anew),
+        nodes=pictures(actor, shown, lands, rdus, anew),
         placed=len(plan.placements),
         waits=waits,
         kept=kept,
@@ -262,16 +263,6 @@ def _by_name(freed: Mapping[UUID, int]) -> dict[str, int]:
     return {name: freed[pk] for pk, name in fleet.names(list(freed))}
 
 
-def _in_this_order(names: Sequence[str]) -> list[Node]:
-    found = {node.name: node for node in _drawn(list(names))}
-    return [found[name] for name in names if name in found]
-
-
-@statement()
-def _drawn(names: list[str]) -> QuerySet[Node]:
-    return Node.objects.order_by().only("name", "state", "virtual", "width").filter(name__in=names)
-
-
 def _waiting_now(generation: str, most: int, without: UUID | None) -> list[planner.Waiting]:
     """Every instance of the generation that waits for at most so many RDUs, as the planner sees it."""
     found = _awaiting(generation, most, without)
@@ -291,61 +282,16 @@ def _awaiting(generation: str, most: int, without: UUID | None) -> QuerySet[Inst
     return rows.order_by().values_list("pk", "endpoint_id", "rdus", "created_at", "ordinal")
 
 
-def pictures(
-    actor: Actor,
-    rows: Sequence[Node],
-    lands: dict[str, list[int]] | None = None,
-    rdus: int = 0,
-    without: UUID | None = None,
-) -> list[NodePicture]:
-    """Each node with its RDUs as cells; with `lands`, the free ones that would be taken are marked.
-
-    `without`: an endpoint whose RDUs are taken for free.
-    """
-    held = _holders(rows, without)
-    found = []
-    for node in rows:
-        numbers = sorted((lands or {}).get(node.name, []))
-        take = len(numbers) * rdus
-        cells = []
-        for index in range(node.width):
-            use = _use(actor, node, held.get((node.pk, index)))
-            if use == "free" and take:
-                use, take = "here", take - 1
-            cells.append(Cell(index, use))
-        found.append(NodePicture(node.name, node.state, node.virtual, cells, numbers))
-    return found
-
-
-def _holders(rows: Sequence[Node], without: UUID | None = None) -> dict[tuple[UUID, int], UUID]:
-    """(node, RDU index) → tenant that holds it."""
-    found = _held_on([node.pk for node in rows], without)
-    return {(node, index): tenant for node, index, tenant in found}
-
-
-@statement()
-def _held_on(nodes: list[UUID], without: UUID | None) -> QuerySet[Allocation, Any]:
-    # By the instances on these nodes, which are few: by the RDUs, a plan for any nodes may read all there are.
-    held = Allocation.objects.filter(instance__node__in=nodes, released_at=None)
-    held = held.exclude(instance__state__in=[InstanceState.STOPPED, InstanceState.AWAITING])
-    if without is not None:
-        held = held.exclude(instance__endpoint=without)
-    return held.values_list("instance__node_id", "rdu__index", "instance__endpoint__project__tenant_id")
-
-
-def _use(actor: Actor, node: Node, holder: UUID | None) -> str:
-    if holder is not None:
-        return "mine" if holder == actor.tenant else "other"
-    return "free" if node.state == NodeState.READY else "out"
-
-
 def kinds_for(options: Sequence[DeployOption], tenant: UUID | None) -> list[Kind]:
     """The nodes that there are for these, by kind: what `existing` and `recommended` look at.
 
     Those that are another tenant's are none.
     """
-    found = fleet.kinds([option.generation_id for option in options])
-    return [kind for kind in found if kind.is_open_to(tenant)]
+    return [kind for kind in all_kinds_for(options) if kind.is_open_to(tenant)]
+
+
+def all_kinds_for(options: Sequence[DeployOption]) -> list[Kind]:
+    return fleet.kinds([option.generation_id for option in options])
 
 
 def existing(options: Sequence[DeployOption], kinds: Iterable[Kind]) -> list[DeployOption]:
@@ -369,7 +315,7 @@ def recommended(
     width: dict[str, int] = {}
     for kind in kinds:
         width[kind.generation] = max(kind.width, width.get(kind.generation, 0))
-    free = _most_free(kinds, _held_of(endpoint))
+    free = _most_free(kinds, endpoint)
     tests = (
         lambda code: free.get(code, 0) >= needs[code],
         lambda code: width[code] >= needs[code],
@@ -382,15 +328,24 @@ def recommended(
     return ""
 
 
-def _most_free(kinds: Sequence[Kind], freed: Mapping[UUID, int]) -> dict[str, int]:
+def _most_free(kinds: Sequence[Kind], endpoint: UUID | None) -> dict[str, int]:
     """Generation → the most RDUs free in one node that takes instances."""
     found: dict[str, int] = {}
     for kind in kinds:
         if kind.is_ready:
             found[kind.generation] = max(kind.free, found.get(kind.generation, 0))
-    for pk, code, spare in fleet.free_on(list(freed)):
-        found[code] = max(found.get(code, 0), spare + freed[pk])
+    for _, code, free, held in _holds(endpoint) if endpoint else ():
+        found[code] = max(found.get(code, 0), free + held)
     return found
+
+
+@statement()
+def _holds(endpoint: UUID) -> QuerySet[Allocation, Any]:
+    """(node, generation, free RDUs, RDUs that the endpoint holds there), of nodes that take instances."""
+    held = Allocation.objects.filter(released_at=None, instance__endpoint=endpoint)
+    ready = held.filter(rdu__node__state=NodeState.READY).order_by()
+    columns = ("rdu__node_id", "rdu__node__generation_id", "rdu__node__free")
+    return ready.values_list(*columns).annotate(Count("pk"))
 
 
 def endpoints_on(node: UUID) -> list[UUID]:

@@ -8,21 +8,20 @@ from django.conf import settings
 from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils.html import escape
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import trigger_client_event
 
-from endpoints.views.shown import Pool, spans
+from endpoints.views.shown import Pool
 from scheduler import fleet, selectors, services
 from scheduler import resources as reading
 from scheduler.fleet import Kind
 from scheduler.forms import AssignForm, NodeForm
 from scheduler.models import Node
-from scheduler.resources import Held, Move, NodeRow, Wait
-from scheduler.rules import NODE_STATES, NodeState, answers, join_command
+from scheduler.resources import NodeRow
+from scheduler.rules import NODE_STATES, answers, join_command
+from scheduler.shown import Outlook, Row, table_of_nodes, table_of_waits
 from studio import env, htmx
 from studio.errors import Refusal
 from studio.paging import kept_page
@@ -31,11 +30,6 @@ from studio.tenants.rules import Actor, Facts, may, require
 
 METHODS = ["GET", "HEAD", "POST"]
 PAGE = 25
-CELL = '<span class="cell" data-who="{0}" data-tone="{1}" data-state="{2}" title="RDU {4}: {3}"></span>'
-Look = tuple[
-    str, int | str, str, str
-]  # of a cell: who holds it, colour, state of the holder, what a hover says
-TONES = 5  # colours of endpoints; more share them
 
 
 @require_safe
@@ -49,9 +43,11 @@ def resources(request: htmx.Request) -> HttpResponse:
     cursor = request.GET.get("cursor")
     nodes, following = kept_page(reading.found_nodes, cursor, PAGE, generation or None, state or None)
     rows, queue = reading.overview(actor, nodes, generation)
+    many_generations = len({wait.generation for wait in queue.waits}) > 1
+    may_manage = may(actor, "node.manage", services.NODE_FACTS)
     context = {
         "capacity": [Pool(pool) for pool in pools if generation in ("", pool.generation)],
-        "rows": [Row(each) for each in rows],
+        "rows": table_of_nodes(rows, may_manage=may_manage, may_assign=_may_assign(actor)),
         "filters": _filters(
             generation, state, [pool.generation for pool in pools], _states(kinds, generation)
         ),
@@ -59,11 +55,10 @@ def resources(request: htmx.Request) -> HttpResponse:
         "is_first": "cursor" not in request.GET,
         "here": _address(generation, state),
         "following": _address(generation, state, following) if following else "",
-        "waits": [Waits(each) for each in queue.waits],
+        "waits": table_of_waits(queue.waits, many_generations=many_generations),
         "more_waits": queue.more,
-        "many_generations": len({wait.generation for wait in queue.waits}) > 1,
-        "may_manage": may(actor, "node.manage", services.NODE_FACTS),
-        "may_assign": _may_assign(actor),
+        "many_generations": many_generations,
+        "may_manage": may_manage,
     }
     return htmx.page(request, "scheduler/resources.html", context, part="live")
 
@@ -107,101 +102,6 @@ def _filters(
         if counts[each] or each == state
     ]
     return [{"name": "Generation", "links": kinds}, {"name": "State", "links": words}]
-
-
-# ----- how it is shown ------------------------------------------------------------------------------------
-
-
-class Row:
-    """A node with its RDUs as cells and what its menu offers."""
-
-    def __init__(self, row: NodeRow) -> None:
-        self.row, self.node = row, row.node
-        self.word = row.node.state.capitalize()
-        self.holders = [Holding(each) for each in row.held]
-        self.is_ready = row.node.state == NodeState.READY
-        self.can_cordon = row.node.intent == NodeState.READY
-        self.can_uncordon = row.node.intent == NodeState.CORDONED
-        self.can_undrain = row.node.intent == NodeState.DRAINING
-        self.can_drain = not self.can_undrain
-
-    @property
-    def cells(self) -> SafeString:
-        """Drawn here and not in the template: a page has hundreds of them, and they were half its time."""
-        looks = dict.fromkeys(range(self.node.width), self._unheld)
-        for each in self.holders:
-            looks |= dict.fromkeys(each.held.rdus, each.look)
-        return mark_safe("".join(CELL.format(*look, index) for index, look in looks.items()))  # noqa: S308
-
-    @property
-    def lines(self) -> SafeString:
-        """Who holds which RDUs, for the same reason drawn here."""
-        return mark_safe("".join([each.line for each in self.holders]))  # noqa: S308 lines are escaped
-
-    @property
-    def _unheld(self) -> Look:
-        if self.row.is_anothers and self.is_ready:
-            return "other", "", "", escape(f"free, kept for {self.row.whose}")
-        if self.is_ready:
-            return "free", "", "", "free"
-        return "out", "", "", f"held by nobody; the node is {self.node.state}"
-
-    @property
-    def free(self) -> str:
-        """The RDUs that nobody holds."""
-        held = {index for each in self.holders for index in each.held.rdus}
-        return spans(index for index in range(self.node.width) if index not in held)
-
-    @property
-    def meant(self) -> str:
-        """What it will be once it answers; "" where it is so already."""
-        intent = self.node.intent
-        return intent if intent not in (self.node.state, NodeState.READY) else ""
-
-
-class Holding:
-    """An instance on a node in words, and the address of its endpoint's window, "" where that is hidden."""
-
-    def __init__(self, held: Held) -> None:
-        self.held, self.holder = held, held.holder
-        self.who = "mine" if held.holder.is_mine else "other"
-        self.tone = held.holder.tone % TONES if held.holder.is_mine else ""
-        self.word = "Live" if held.state == "ready" else held.state.capitalize()
-        self.rdus = spans(held.rdus)
-        known = held.holder.endpoint
-        self.window = htmx.address("endpoint", known) if known else ""
-
-    @property
-    def line(self) -> str:
-        """Of the list of a node's holders; escaped."""
-        name, word = escape(self.holder.name), escape(self.word)
-        if not self.window:
-            return f"<li><b>{self.rdus}</b><span>{name}</span><small>{word}</small></li>"
-        told = f"<small>instance {self.held.ordinal}, {word}</small>"
-        return f'<li><b>{self.rdus}</b><a href="{escape(self.window)}">{name}</a>{told}</li>'
-
-    @property
-    def look(self) -> Look:
-        """Of its RDUs; escaped."""
-        number = f", instance {self.held.ordinal}" if self.holder.endpoint else ""
-        return self.who, self.tone, self.held.state, escape(f"{self.holder.name}{number}, {self.word}")
-
-
-class Waits:
-    """A line of the queue."""
-
-    def __init__(self, wait: Wait) -> None:
-        self.wait = wait
-        self.place = "–" if not wait.first else spans(range(wait.first, max(wait.first, wait.last) + 1))
-
-
-class Outlook:
-    """What a drain would do, in numbers and lines."""
-
-    def __init__(self, moves: list[Move]) -> None:
-        self.moves = [(Holding(move.held), move) for move in moves]
-        self.moving = sum(bool(move.target) for move in moves)
-        self.waiting = len(moves) - self.moving
 
 
 # ----- adding a node --------------------------------------------------------------------------------------

@@ -9,11 +9,10 @@ calls only put their own in these places.
 import inspect
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 from itertools import cycle, islice
 from secrets import randbelow, token_bytes, token_hex
 from threading import Lock
@@ -166,14 +165,37 @@ class _Sql:
         params = tuple(
             param.value(values, connection) if isinstance(param, Place) else param for param in self._params
         )
-        compiler, query = copy(self._compiler), copy(self.queryset.query)
+        compiler, query = _copy(self._compiler), _copy(self.queryset.query)
         compiler.connection = connection
-        compiler.as_sql = lambda *_, **__: (self._text, params)
-        query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
+        compiler.execute_sql = lambda *_, **__: [self._asked(connection, params)]
+        compiler.get_converters = lambda _: self._converters
+        query.get_compiler = lambda *_, **__: compiler
         found = type(self.queryset)(self.queryset.model, query, DEFAULT_DB_ALIAS)
         for name in ("_iterable_class", "_fields", "_prefetch_related_lookups"):
             setattr(found, name, getattr(self.queryset, name))
         return list(found)
+
+    def _asked(self, connection: Any, params: tuple[Any, ...]) -> list[Any]:
+        """What the database says, read at once."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._text, params)
+            rows: list[Any] = cursor.fetchall()
+        if self._compiler.has_extra_select:  # columns that only the order needs
+            return [row[: self._compiler.col_count] for row in rows]
+        return rows
+
+    @cached_property
+    def _converters(self) -> Any:
+        """From what the driver gives to what a row shows; they depend on the columns alone."""
+        columns = [column for column, *_ in self._compiler.select[: self._compiler.col_count]]
+        return self._compiler.get_converters(columns)
+
+
+def _copy(kept: Any) -> Any:
+    """As `copy.copy`, which goes many ways before it comes to this one."""
+    found = object.__new__(type(kept))
+    found.__dict__.update(kept.__dict__)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 class Picker(forms.Select):
     """A drop-down in which some entries are shown but cannot be chosen: a hub has hundreds."""
 
+    choices: Any = ()  # as they are: to look into each for whether it is a group, as Django does, takes long
     closed: frozenset[str] = frozenset()
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:

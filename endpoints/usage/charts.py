@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache
+from itertools import groupby
 
 from endpoints.usage import rules, wire
 
@@ -28,32 +29,37 @@ def top_of(values: Sequence[float], least: float = 0.0) -> float:
 
 def line(values: Sequence[float | None], top: float) -> str:
     """A path through the middle of each step, broken where there is nothing; one value alone is a dash."""
+    points = [
+        "" if value is None else f"{x} {_y(value, top):.1f}"
+        for x, value in zip(_middles(len(values)), values, strict=True)
+    ]
     dash = max(BAR * WIDTH / len(values), LEAST_DASH)
-    runs: list[list[tuple[float, float]]] = [[]]
-    for number, value in enumerate(values):
-        if value is None:
-            runs.append([])
-        else:
-            x = (number + 0.5) * WIDTH / len(values)
-            runs[-1].append((x, _y(value, top)))
-    return "".join(map(partial(_run, dash=dash), filter(None, runs)))
+    return "".join([_run(list(points), dash) for is_there, points in groupby(points, key=bool) if is_there])
 
 
-def _run(points: Sequence[tuple[float, float]], dash: float) -> str:
-    (x, y), *others = points
-    if not others:
-        return f"M{x - dash / 2:.1f} {y:.1f}h{dash:.1f}"
-    return f"M{x:.1f} {y:.1f}L" + " ".join(f"{x:.1f} {y:.1f}" for x, y in others)
+@lru_cache(16)
+def _middles(steps: int) -> list[str]:
+    """Of a chart with so many steps: a page has a dozen lines over the same ones."""
+    return [f"{(number + 0.5) * WIDTH / steps:.1f}" for number in range(steps)]
+
+
+def _run(points: Sequence[str], dash: float) -> str:
+    first, *others = points
+    if others:
+        return f"M{first}L" + " ".join(others)
+    x, y = first.split()
+    return f"M{float(x) - dash / 2:.1f} {y}h{dash:.1f}"
 
 
 def bars(values: Sequence[int], below: Sequence[int], top: float) -> str:
     """A path of one bar per step, standing on what is `below` it."""
-    width = WIDTH / len(values)
+    step = WIDTH / len(values)
+    width = f"{BAR * step:.1f}"
     path = ""
     for number, (value, floor) in enumerate(zip(values, below, strict=True)):
         if value:
-            x, y = (number + (1 - BAR) / 2) * width, _y(floor + value, top)
-            path += f"M{x:.1f} {y:.1f}h{BAR * width:.1f}V{_y(floor, top):.1f}h-{BAR * width:.1f}z"
+            x = (number + (1 - BAR) / 2) * step
+            path += f"M{x:.1f} {_y(floor + value, top):.1f}h{width}V{_y(floor, top):.1f}h-{width}z"
     return path
 
 
@@ -66,22 +72,22 @@ def _y(value: float, top: float) -> float:
 
 def number(value: float) -> str:
     """`12,345`, `1.2 M`"""
-    for limit, unit in ((1e9, "bn"), (1e6, "M")):
-        if value >= limit:
-            return f"{value / limit:.1f} {unit}"
-    return f"{value:,.0f}"
+    if value < 1e6:
+        return f"{value:,.0f}"
+    return f"{value / 1e9:.1f} bn" if value >= 1e9 else f"{value / 1e6:.1f} M"
 
 
 def duration(seconds: float | None) -> str:
     """`0.4 ms`, `140 ms`, `1.4 s`, `2.1 min`: two digits, since estimates have no more."""
     if seconds is None:
         return "–"
-    if seconds >= wire.SECONDS[-1]:
-        return f"≥ {wire.SECONDS[-1] / 60:g} min"
-    for limit, size, unit in ((120, 60, "min"), (1, 1, "s")):
-        if seconds >= limit:
-            return f"{_two_digits(seconds / size)} {unit}"
-    return f"{_two_digits(seconds * 1000)} ms"
+    if seconds < 1:
+        return f"{_two_digits(seconds * 1000)} ms"
+    if seconds < 120:
+        return f"{_two_digits(seconds)} s"
+    if seconds < wire.SECONDS[-1]:
+        return f"{_two_digits(seconds / 60)} min"
+    return f"≥ {wire.SECONDS[-1] / 60:g} min"
 
 
 def axis_duration(seconds: float) -> str:
@@ -92,7 +98,8 @@ def axis_duration(seconds: float) -> str:
 
 
 def _two_digits(value: float) -> str:
-    return f"{float(f'{value:.2g}'):g}"
+    written = f"{value:.2g}"
+    return f"{float(written):g}" if "e" in written else written
 
 
 def share(part: int, whole: int) -> str:

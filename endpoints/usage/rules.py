@@ -108,6 +108,10 @@ NO_TIMES = pack_times(wire.Row("", "", 0))
 
 # ----- percentiles ----------------------------------------------------------------------------------------
 
+# Of each bucket, in seconds.
+BEGINNINGS = (0.0, *map(float, wire.SECONDS))
+ENDS = (*BEGINNINGS[1:], BEGINNINGS[-1])
+
 
 def percentile(buckets: Sequence[int], percent: int) -> float | None:
     return percentiles(buckets, [percent])[0]
@@ -119,19 +123,15 @@ def percentiles(buckets: Sequence[int], percents: Sequence[int]) -> list[float |
     Values are taken to lie evenly in their bucket. The last bucket has no end, so its beginning stands for it.
     """
     sums = list(accumulate(buckets))
-    if not any(buckets):
+    if not sums[-1]:
         return [None] * len(percents)
-    return [_at_rank(buckets, sums, max(1, -(-sums[-1] * percent // 100))) for percent in percents]
-
-
-def _at_rank(buckets: Sequence[int], sums: Sequence[int], rank: int) -> float:
-    at = bisect_left(sums, rank)
-    low = wire.SECONDS[at - 1] if at else 0.0
-    if at == len(wire.SECONDS):
-        return float(low)
-    high = wire.SECONDS[at]
-    into = (rank - (sums[at] - buckets[at])) / buckets[at]
-    return min(float(high), low + (high - low) * into)
+    found: list[float | None] = []
+    for percent in percents:
+        rank = max(1, -(-sums[-1] * percent // 100))
+        at = bisect_left(sums, rank)
+        into = (rank - (sums[at] - buckets[at])) / buckets[at]
+        found.append(min(ENDS[at], BEGINNINGS[at] + (ENDS[at] - BEGINNINGS[at]) * into))
+    return found
 
 
 def mean(times: wire.Times) -> float | None:
@@ -162,9 +162,9 @@ class Range:
     def span(self) -> int:
         return next(span for span in reversed(SPANS) if self.step % span == 0)
 
-    def place(self, moment: datetime) -> int:
-        """The number of the step that holds the moment."""
-        return int((moment - self.since).total_seconds()) // self.step
+    def place(self, second: int) -> int:
+        """The number of the step that holds this second since the epoch."""
+        return (second - int(self.since.timestamp())) // self.step
 
 
 def step_for(seconds: float) -> int:

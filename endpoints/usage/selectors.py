@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Aggregate, Count, QuerySet, Sum, TextField
+from django.db.models import Aggregate, Count, Field, Func, QuerySet, Sum, TextField
 
 from apikeys.models import ApiKey
 from endpoints import selectors
@@ -95,20 +95,41 @@ def _sums_by_start(
     span: int, endpoint: UUID, since: datetime, until: datetime, key: UUID | None
 ) -> QuerySet[Any, Any]:
     """The database adds up the keys: their rows are many."""
-    rows = _rows(span, endpoint, since, until, key).values_list("start")
-    return rows.annotate(Count("pk"), *map(Sum, COUNTS), _Joined("times"))
+    rows = _rows(span, endpoint, since, until, key).values_list(_Second("start"))
+    return rows.annotate(Count("pk"), *map(_Sum, COUNTS), _Joined("times"))
 
 
 @statement(span=WORD)
 def _sums_by_key(
     span: int, endpoint: UUID, since: datetime, until: datetime, key: UUID | None
 ) -> QuerySet[Any, Any]:
-    return _rows(span, endpoint, since, until, key).values_list("key").annotate(*map(Sum, COUNTS))
+    return _rows(span, endpoint, since, until, key).values_list("key").annotate(*map(_Sum, COUNTS))
 
 
 def _rows(span: int, endpoint: UUID, since: datetime, until: datetime, key: UUID | None) -> QuerySet[Any]:
     rows = TABLES[span]._default_manager.filter(endpoint=endpoint, start__gte=since, start__lt=until)
     return (rows if key is None else rows.filter(key=key)).order_by()
+
+
+class _Sum(Sum):
+    """In whole numbers: PostgreSQL adds them up as decimals, each of which would be read and made one here."""
+
+    output_field = Field()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(compiler, connection, template="SUM(%(expressions)s)::BIGINT", **more)
+
+
+class _Second(Func):
+    """A moment as whole seconds since the epoch, which take a tenth of the time to read."""
+
+    template = "CAST(STRFTIME('%%%%s', %(expressions)s) AS BIGINT)"
+    output_field = Field()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="EXTRACT(EPOCH FROM %(expressions)s)::BIGINT", **more
+        )
 
 
 class _Joined(Aggregate):
@@ -127,8 +148,8 @@ class _Joined(Aggregate):
 def _steps(range_: rules.Range, rows: Iterable[Any]) -> dict[int, Sums]:
     """Place → the sums of its step."""
     found: dict[int, list[Any]] = {}
-    for start, *row in rows:
-        found.setdefault(range_.place(start), []).append(row)
+    for second, *row in rows:
+        found.setdefault(range_.place(second), []).append(row)
     return {place: _sum(own) for place, own in found.items()}
 
 
@@ -142,11 +163,11 @@ def _sum(rows: Sequence[Any]) -> Sums:
 def _keys(rows: Iterable[Any]) -> list[tuple[ApiKey, Sums]]:
     sums: dict[UUID, Sums] = {}
     for pk, *counts in rows:
-        sums.setdefault(pk, Sums()).add(map(int, counts))
+        sums.setdefault(pk, Sums()).add(counts)
     found = [(key, sums[key.pk]) for key in _with_ids(list(sums))]
     return sorted(found, key=lambda pair: (-pair[1].requests, pair[0].created_at, pair[0].pk))
 
 
 @statement()
 def _with_ids(pks: list[UUID]) -> QuerySet[ApiKey]:
-    return ApiKey.objects.select_related("owner").filter(pk__in=pks)
+    return ApiKey.objects.only("description", "prefix", "created_at", "revoked_at").filter(pk__in=pks)

@@ -94,7 +94,7 @@ def _window(actor: Actor, endpoint: Endpoint, form: EditForm) -> dict[str, Any]:
         prospect = services.foresee_edit(actor=actor, endpoint=endpoint, edit=form.edit())
     except Refusal as refusal:
         return context | {"refusal": refusal}
-    found = services.preview_edit(actor=actor, prospect=prospect)
+    found = services.preview_edit(actor=actor, prospect=prospect, kinds=form.nodes)
     return context | {
         "preview": found,
         "outlook": Outlook(found),

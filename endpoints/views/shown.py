@@ -7,8 +7,9 @@ from typing import Any
 from endpoints import rules, selectors
 from endpoints.models import Endpoint
 from endpoints.selectors import EndpointView, InstanceView
+from scheduler.pictures import NodePicture
 from scheduler.rules import COMING
-from scheduler.selectors import Capacity, NodePicture, Preview
+from scheduler.selectors import Capacity, Preview
 from studio.audit.models import Event
 from studio.sharing.selectors import was_given
 from studio.tenants.rules import Actor, may
@@ -16,6 +17,11 @@ from studio.tenants.rules import Actor, may
 
 def rows_of(actor: Actor, views: Iterable[EndpointView]) -> list["Row"]:
     return [Row(view, actor) for view in views]
+
+
+def tally_of(view: EndpointView) -> str:
+    """`15 of 40`, or what *Instances* says while nothing is wished."""
+    return view.tally.rpartition(" ")[0] or str(view.instances_now)
 
 
 class Row:
@@ -45,8 +51,7 @@ class Row:
 
     @property
     def instances(self) -> str:
-        """`15 of 40`, or what *Instances* says while nothing is wished."""
-        return self.view.tally.rpartition(" ")[0] or str(self.view.instances_now)
+        return tally_of(self.view)
 
     @property
     def state(self) -> str:

@@ -34,14 +34,15 @@ KEYS = 25  # of a page
 @require_safe
 def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     actor = request.actor
-    found = selectors.named(actor, str(endpoint))
+    found = selectors.named(actor, str(endpoint), only_told=True)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "keys"
     part = request.GET.get("part", "live")
     template, part = (
         PARTS.get(part, PARTS["live"]) if htmx.wants_part(request) else ("endpoints/endpoint.html", "")
     )
-    context: dict[str, Any] = {"row": Row(selectors.view(found), actor), "tab": tab, "tabs": TABS.items()}
+    view = selectors.view(found, with_rdus="instances" in (tab, part))
+    context: dict[str, Any] = {"row": Row(view, actor), "tab": tab, "tabs": TABS.items()}
     if "keys" in (tab, part):
         context |= _keys(request, found)
     if "usage" in (tab, part):

@@ -1,22 +1,25 @@
 """The Model Hub: the Models page, a model's page, and the Select from Model Hub window."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 from django_htmx.http import reswap, retarget
 
 from endpoints import listing
 from endpoints import selectors as endpoints
 from endpoints.forms import carried
+from endpoints.models import Endpoint
+from endpoints.selectors import EndpointView
 from endpoints.views.create import project_to_create_in
-from endpoints.views.shown import Happening, rows_of
+from endpoints.views.shown import Happening, tally_of
 from scheduler import selectors as scheduler
 from studio import htmx
 from studio.audit import selectors as audit
@@ -28,6 +31,7 @@ from studio.paging import kept_page
 from studio.paging import page as page_of
 from studio.projects import selectors as projects
 from studio.sharing.selectors import was_given
+from studio.templatetags.drawn import badge
 from studio.tenants.rules import Actor, may
 
 PAGE = 24
@@ -68,7 +72,7 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
     listed, following = kept_page(listing.of_model, cursor, ROWS, request.actor, found.pk)
     context = {
         "model": found,
-        "rows": rows_of(request.actor, endpoints.views(listed)),
+        "rows": _running(request.actor, endpoints.views(listed)),
         "following": following,
         "can_share": not found.is_provided and may(request.actor, "model.manage", facts),
         "was_given": was_given(request.actor, facts, found.pk),
@@ -133,7 +137,8 @@ def _listed(
 
 
 def _about(actor: Actor, model: Model) -> dict[str, Any]:
-    there = {capacity.generation: capacity for capacity in scheduler.capacities(actor)}
+    options = selectors.options_of(model)
+    there = scheduler.capacities_for(actor, options)
     return {
         "card": selectors.card(model),
         "text": mark_safe(cards.as_html(model.card, model.name)),  # noqa: S308 the renderer escapes
@@ -144,7 +149,7 @@ def _about(actor: Actor, model: Model) -> dict[str, Any]:
                 "params": option.params,
                 "capacity": there.get(option.generation_id),
             }
-            for option in selectors.options_of(model)
+            for option in options
         ],
     }
 
@@ -154,15 +159,36 @@ def _versions(actor: Actor, model: Model) -> list[dict[str, Any]]:
 
     `998+` where there are too many to count them all.
     """
-    seen = listing.versions_run(actor, model.pk, MOST_COUNTED + 1)
+    versions = sorted(model.versions.all(), key=lambda version: -version.number)
+    seen = listing.versions_run(actor, [version.pk for version in versions], MOST_COUNTED + 1)
     counts = Counter(seen[:MOST_COUNTED])
     more = "+" if len(seen) > MOST_COUNTED else ""
-    versions = sorted(model.versions.all(), key=lambda version: -version.number)
     return [
         {
             "version": each,
             "size": selectors.size_of(each),
-            "endpoints": f"{counts[each.number]}{more}" if counts[each.number] or more else "",
+            "endpoints": f"{counts[each.pk]}{more}" if counts[each.pk] or more else "",
         }
         for each in versions
     ]
+
+
+def _running(actor: Actor, views: Iterable[EndpointView]) -> SafeString:
+    """The rows of the table of endpoints with the model. Drawn here: in a template they were most of the page."""
+    return mark_safe("".join([_line(actor, view, view.endpoint) for view in views]))  # noqa: S308 each is escaped
+
+
+def _line(actor: Actor, view: EndpointView, row: Any) -> str:
+    """`row` as `listing.of_model` has it. One that is Deleting has no window any more."""
+    name, window = escape(row.name), htmx.address("endpoint", row.pk)
+    is_leaving = row.desired == Endpoint.Desired.DELETED
+    title = f"<strong>{name}</strong>" if is_leaving else f'<a href="{window}">{name}</a>'
+    elsewhere = "" if row.tenant == actor.tenant else f"<small>{escape(row.tenant_name)}</small>"
+    return (
+        f'<tr><td><span class="name">{title}{badge(view.status)}</span></td>'
+        f'<td data-label="Project">{escape(row.project_name)}{elsewhere}</td>'
+        f'<td data-label="Version">{row.version}</td>'
+        f'<td data-label="Instances">{tally_of(view)}</td>'
+        f'<td data-label="RDU Arch">{escape(row.generation_id)}</td>'
+        f'<td data-label="Owner"><span class="brief">{escape(row.owner_name)}</span></td></tr>'
+    )

@@ -74,3 +74,17 @@ def test_there_is_room_beside_those_who_wait_before(cast: Cast) -> None:
 def test_a_node_that_takes_nothing_now_is_no_room(cast: Cast) -> None:
     cast.node(width=8, state=NodeState.CORDONED)
     assert both(cast, rdus=1, instances=1) == (False, False)
+
+
+def test_a_preview_draws_where_something_lands_else_what_is_there(cast):
+    for name in ("a", "b", "c"):
+        cast.node(name, width=8)
+    wish = {"generation": "SN40L", "min_width": 0, "rdus": 8}
+
+    def drawn(**more: int) -> list[tuple[str, list[int]]]:
+        preview = selectors.preview(cast.owen, **wish | more)
+        return [(node.name, node.lands) for node in preview.nodes]
+
+    assert drawn(instances=2) == [("a", [1]), ("b", [2])]
+    assert [name for name, _ in drawn(instances=1, rdus=16)] == ["a", "b", "c"], "where all of it waits"
+    assert drawn(instances=0) == []

@@ -99,8 +99,9 @@ def test_a_range_is_cut_into_even_steps_that_hold_it_and_are_not_too_many(
     assert shown.until - slack < until <= shown.until
     assert shown.step % rules.MINUTE == shown.step % shown.span == shown.since.timestamp() % shown.step == 0
     assert 1 <= len(shown.starts) <= rules.POINTS + 1
-    assert [shown.place(start) for start in shown.starts] == list(range(len(shown.starts)))
-    assert shown.place(until - timedelta(microseconds=1)) == len(shown.starts) - 1
+    starts = [int(start.timestamp()) for start in shown.starts]
+    assert [shown.place(start) for start in starts] == list(range(len(starts)))
+    assert shown.place(starts[-1] + shown.step - 1) == len(starts) - 1
     shorter = [step for step in rules.STEPS if step < shown.step]
     assert all(seconds > step * rules.POINTS for step in shorter), "no shorter step would do"
 

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from endpoints import services
 from endpoints.models import Endpoint
@@ -173,6 +175,18 @@ def test_a_single_one_on_the_last_rdus_has_a_gap(owen, world):
     part = owen.post("endpoint-edit-preview", alone, part=True, **typed)
     assert "In place with a gap, because no RDU is spare" in part.text
     assert 'data-kind="wait" id="part-applied"' in part.html
+
+
+def test_where_nothing_is_to_be_placed_no_node_is_asked_for_by_name(owen, endpoint):
+    def asked_by(**typed: str) -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            assert owen.post("endpoint-edit-preview", endpoint, **typed).status == 200
+        return [each["sql"] for each in captured if "planned" in each["sql"] or "GROUP_CONCAT" in each["sql"]
+                or "STRING_AGG" in each["sql"]]  # fmt: skip
+
+    as_it_is = held(owen.get("endpoint-edit", endpoint))
+    assert asked_by(**as_it_is) == []
+    assert len(asked_by(**as_it_is | {"instances": "3"})) == 1, "the nodes, for the plan"
 
 
 def test_more_instances_warn_where_rdus_are_missing(owen, world, endpoint):

@@ -23,7 +23,7 @@ from studio.tenants.rules import STUDIO
 from tests.browser.world import NOW, PARALLEL, World
 from tests.doors.gui.conftest import Person
 
-MOST = 27  # of any page
+MOST = 20  # of any page
 
 # name → who, door, which of the things it is asked for, query, posted
 PAGES: dict[str, tuple[str, str, tuple[str, ...], dict[str, str], bool]] = {
