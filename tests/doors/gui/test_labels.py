@@ -66,6 +66,7 @@ WALK = [
     ("Insufficient RDUs", "sentence", "", "available in a single node. Contact your administrator"),
     ("CoE", "sentence", "", "Due to the large number of checkpoints involved, a CoE endpoint can stay in the"),
     ("CoE", "entry", "", "SN40L · recommended"),
+    ("CoE in Setting Up", "sentence", "", "Due to the large number of checkpoints involved, a CoE endpoint can stay"),
     ("Select from Model Hub", "heading", "", "Select from Model Hub"),
     ("Select from Model Hub", "field", "", "Field of application|ML APP|Architecture|Owner|Search"),
     ("Select from Model Hub", "control", "", "Use model|Back"),
@@ -179,6 +180,8 @@ def windows(world, person) -> dict[str, Labels]:
     owen.post("platform-key")  # so that there is an old one
     help_model, base = Model.objects.get(name="Help"), Model.objects.get(name="Tiny-Base")
     gone, stopped = Endpoint.objects.get(name="gone"), Endpoint.objects.get(desired="stopped")
+    coming = Endpoint.objects.get(name="words")
+    Endpoint.objects.filter(pk=coming.pk).update(model_version=bundle.versions.get())
 
     def create(model: Model, **typed: object) -> Labels:
         wanted = {"model_checkpoint": str(model.pk), "instances": "1"} | typed
@@ -194,6 +197,7 @@ def windows(world, person) -> dict[str, Labels]:
         "Model": owen.get("model", help_model),
         "Base model": owen.get("model", base),
         "Endpoint": owen.get("endpoint", hello),
+        "CoE in Setting Up": owen.get("endpoint", coming),
         "Instances": owen.get("endpoint", hello, tab="instances"),
         "Usage": owen.get("endpoint", hello, tab="usage"),
         "Events": owen.get("endpoint", hello, tab="events"),

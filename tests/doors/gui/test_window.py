@@ -13,6 +13,7 @@ from endpoints import selectors
 from endpoints.models import Endpoint
 from scheduler.models import Instance
 from studio.audit.models import Event
+from studio.hub.models import MLApp
 from studio.projects.models import Project
 from tests.browser.world import NOW
 
@@ -71,6 +72,17 @@ def test_progress_is_a_line_for_each_instance(owen, world):
     text = owen.get("endpoint", Endpoint.objects.get(name="words")).text
     assert "Details Setting Up · 0 of 1 instance " in text
     assert "Instance 1 placed on sn30-1 loading 45 % warming live" in text
+
+
+@pytest.mark.parametrize(
+    ("composite", "state", "said"), [(True, "starting", 1), (True, "ready", 0), (False, "starting", 0)]
+)
+def test_a_coe_endpoint_asks_for_patience_while_it_is_set_up(owen, world, composite, state, said):
+    endpoint = world.placed()
+    Instance.objects.filter(endpoint=endpoint).update(state=state)
+    MLApp.objects.filter(name="Tiny Chat").update(composite=composite)
+    text = owen.get("endpoint", endpoint).text
+    assert text.count("a CoE endpoint can stay in the Setting Up status for 2-3 hours") == said
 
 
 def test_a_failed_one_says_why_with_its_last_lines(owen, world):
