@@ -63,7 +63,8 @@ def tenants(request: htmx.Request) -> HttpResponse:
         "may_create": actor.is_org_admin,
         "all_tenants": all_tenants_allowed(),
     }
-    return htmx.page(request, "people/tenants.html", context, part="rows")
+    part = "sharing" if request.htmx.target == "sharing" else "rows"
+    return htmx.page(request, "people/tenants.html", context, part=part)
 
 
 @require_http_methods(METHODS)
