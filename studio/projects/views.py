@@ -38,6 +38,9 @@ class ProjectRow:
         self.was_given = was_given(actor, facts, project.pk)
         self.can_edit = may(actor, "project.edit", facts)
         self.can_delete = may(actor, "project.delete", facts)
+        self.can_move = self.can_delete and (
+            actor.is_org_admin or actor.tenants.keys() - {project.tenant_id} != set()
+        )
         self.can_share = may(actor, "project.share", facts)
         self.may_create = may(actor, "endpoint.create", facts)
 

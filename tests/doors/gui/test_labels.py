@@ -189,7 +189,7 @@ def windows(world, person) -> dict[str, Labels]:
 
     pages = {
         "Dashboard": otto.get("dashboard"),
-        "Projects": owen.get("projects"),
+        "Projects": olga.get("projects"),
         "New project": owen.get("project-new"),
         "Project": owen.get("project", world.project),
         "Select from Model Hub": owen.get("model-select", world.project),
