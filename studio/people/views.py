@@ -172,8 +172,7 @@ class UserRow:
         self.user, self.known = user, getattr(user, "known", [])
         self.is_me = user.pk == actor.id
         self.status = "Active" if user.is_active else "Deactivated"
-        admin = user.is_org_admin or user.is_staff
-        self.can_edit = actor.is_org_admin or not admin
+        self.can_edit = selectors.may_change_roles(actor, user)
         self.can_deactivate = selectors.may_deactivate(actor, user)
         self.can_reset_password = selectors.may_reset_password(actor, user)
 

@@ -215,6 +215,22 @@ def test_a_tenant_admin_is_offered_members_of_the_own_tenant(tina, world):
     assert roles_of("owen") == {}
 
 
+def test_a_tenant_admin_is_offered_no_role_that_only_an_org_admin_changes(tina, world):
+    mila, default, research = world.user("mila"), world.tenants["default"], world.tenants["research"]
+    Membership.objects.filter(user=mila).update(role="tenant_admin")
+    door = reverse("user-edit", args=[mila.pk])
+    assert door not in tina.get("users").html
+    Membership.objects.create(user=world.user("tina"), tenant=research, role="tenant_admin")
+    assert door in tina.get("users").html, "for the other tenant"
+    page = tina.get("user-edit", mila)
+    assert page.text.count("Only an OrgAdmin can make or unmake a TenantAdmin.") == 1
+    assert page.html.count(" disabled") == 1
+    assert page.value(f"tenant-{default.pk}") == "TenantAdmin"
+    done = tina.post("user-edit", mila, part=True, **{f"tenant-{research.pk}": "member"})
+    assert done.status == 204
+    assert roles_of("mila") == {"default": "tenant_admin", "research": "member"}
+
+
 def test_the_last_org_admin_stays_one(olga, world):
     field = f"tenant-{world.tenants['default'].pk}"
     page = olga.post("user-edit", world.user("olga"), part=True, **{field: "member"})
@@ -224,7 +240,9 @@ def test_the_last_org_admin_stays_one(olga, world):
 def test_a_user_is_deactivated_and_let_in_again(olga, owen, world):
     world.live()
     text = olga.get("user-deactivate", world.user("owen")).text
-    assert "They own 1 endpoint, which runs: it goes on until an admin stops it or gives it to another" in text
+    assert (
+        "They own 1 endpoint, which runs: it goes on until an admin stops it or gives it to another" in text
+    )
     assert owen.get("dashboard").status == 200
     done = olga.post("user-deactivate", world.user("owen"), part=True)
     assert done.events["notice"]["text"] == "User owen was deactivated."
