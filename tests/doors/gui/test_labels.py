@@ -38,7 +38,7 @@ WALK = [
     ("Audit", "column", "", "Time (UTC)|Who|What|Tenant|From|Details"),
     # ----- Dashboard
     ("Dashboard", "heading", "", "Live endpoints|RDUs|Waiting|Latest events"),
-    ("Dashboard", "sentence", "", "this tenant|other tenants|free|draining or lost"),
+    ("Dashboard", "sentence", "", "this tenant|other tenants|free|out of use"),
     # ----- Projects and a project
     ("Projects", "heading", "", "Projects"),
     ("Projects", "column", "", "Name|Owner|Endpoints|Date of creation|Actions"),
@@ -60,7 +60,8 @@ WALK = [
     ("Create endpoint", "entry", "", "Select from Model Hub|SN40L · recommended"),
     ("Create endpoint", "control", "", "Model Parameters|Add an endpoint|Cancel"),
     ("Create endpoint", "sentence", "", "in a single node for each instance|in total|available"),
-    ("Create endpoint", "sentence", "", "Base models do not support inference and cannot be deployed"),
+    ("Create endpoint", "sentence", "", "Base models do not support inference and cannot be deployed for endpoints."),
+    ("Create endpoint", "sentence", "", "It is recommended to use Base models for training and not inference."),
     ("Insufficient RDUs", "sentence", "", "Insufficient RDUs in a single node."),
     ("Insufficient RDUs", "sentence", "", "will be in Awaiting RDU status until"),
     ("Insufficient RDUs", "sentence", "", "available in a single node. Contact your administrator"),
