@@ -158,7 +158,7 @@ def test_what_would_be_narrowed_is_asked_about_first(
     delete_endpoint(actor=world.actor("olga"), endpoint=gone, now=NOW)
     asked = olga.post("organization", part=part)
     assert asked.status == 200
-    assert "1 project and 2 endpoints open to all tenants will at once be open to everyone" in asked.text
+    assert "What is open to all tenants, 1 project and 2 endpoints , will at once be open to" in asked.text
     assert "To allow it again restores none of this" in asked.text
     assert selectors.all_tenants_allowed(), "it is only a question"
     assert access(hello) == "all_viewer"
