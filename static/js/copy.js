@@ -4,6 +4,7 @@
 
   const fetched = async (address) => {
     const answer = await fetch(address, { headers: { "HX-Request": "true", Accept: "text/plain" } });
+    if (answer.status === 401) htmx.trigger(document.body, "signed-out");
     if (!answer.ok || answer.redirected) throw new Error(`${answer.status}`);
     return (await answer.text()).trim();
   };
@@ -29,7 +30,12 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy], [data-copy-from]");
     if (!button) return;
-    await copy(button.dataset.copy ?? fetched(button.dataset.copyFrom));
+    try {
+      await copy(button.dataset.copy ?? fetched(button.dataset.copyFrom));
+    } catch {
+      htmx.trigger(document.body, "notice", { text: aloud.dataset.uncopied, kind: "refused" });
+      return;
+    }
     button.dataset.copied = "";
     aloud.textContent = button.querySelector(".said").textContent;
     setTimeout(() => { delete button.dataset.copied; aloud.textContent = ""; }, 1500);

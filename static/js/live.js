@@ -1,4 +1,5 @@
-// The heart of every page: `tick` each 1.5 s, `tock` each 3 s and `tack` each 30 s, only while somebody looks.
+// The heart of every page: `tick` each 1.6 s, `tock` each 3.2 s and `tack` each 32 s, only while somebody looks:
+// together less than a request a second.
 // A part of the page that listens carries `data-live`; it is swapped only when it differs and nobody is at it.
 (() => {
   const body = document.body;
@@ -16,42 +17,74 @@
     if (beats % 20 === 19) htmx.trigger(body, "tack");
     beats += 1;
   };
-  setInterval(beat, 1500);
+  setInterval(beat, 1600);
   document.addEventListener("visibilitychange", beat);
 
-  // Somebody has a menu or a table of it open, has just copied from it, or is marking its text
-  const inUse = (part) => {
+  // Somebody has a menu or a table of it open, has just copied from it, or is marking its text. The value of a key
+  // that they look at stays while the heart beats, and goes when a right does
+  const isBeat = (event) => /^t[ioa]ck$/.test(event?.type);
+  const inUse = (part, event) => {
     const selection = document.getSelection();
     const marking = selection && !selection.isCollapsed && selection.containsNode(part, true);
-    return marking || part.querySelector(":popover-open, [data-copied], .numbers[open]");
+    return marking || part.querySelector(":popover-open, [data-copied], .numbers[open]")
+      || (isBeat(event) && part.querySelector("[data-revealed]"));
   };
-  const same = (part, html) => {
+
+  // What a person unfolded is no difference, nor is a token that reads differently each time
+  const bare = (html) => {
     const parsed = document.createElement("template");
     parsed.innerHTML = html;
-    return parsed.innerHTML.trim() === part.innerHTML.trim();
+    for (const each of parsed.content.querySelectorAll("details[id]")) each.removeAttribute("open");
+    for (const each of parsed.content.querySelectorAll("[name=csrfmiddlewaretoken]")) each.removeAttribute("value");
+    return parsed.innerHTML.trim();
   };
+  const same = (part, html) => bare(part.innerHTML) === bare(html);
+
+  // What is unfolded stays so in the new part, and the focus on what is the same in it
+  const keep = (part) => {
+    const open = [...part.querySelectorAll("details[id][open]")].map(({ id }) => id);
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    const alike = () => [...part.querySelectorAll(focused.localName)].filter((each) => each.isEqualNode(focused));
+    const place = focused ? alike().indexOf(focused) : -1;
+    return () => {
+      for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+      if (!focused || focused.isConnected || document.activeElement !== body) return;
+      const there = alike();
+      (there[place] ?? there.at(-1))?.focus({ preventScroll: true });
+    };
+  };
+  const kept = new WeakMap();
 
   body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.matches("[data-gone]")) event.preventDefault();
   });
   body.addEventListener("htmx:beforeSwap", (event) => {
-    const { target, xhr } = event.detail;
+    const { target, xhr, requestConfig, serverResponse } = event.detail;
     if (!target.matches("[data-live]") || xhr.status >= 400) return;
-    if (inUse(target) || same(target, event.detail.serverResponse)) event.detail.shouldSwap = false;
+    if (inUse(target, requestConfig?.triggeringEvent) || same(target, serverResponse)) event.detail.shouldSwap = false;
+    else kept.set(target, keep(target));
+  });
+  body.addEventListener("htmx:afterSwap", ({ detail }) => {
+    kept.get(detail.target)?.();
+    kept.delete(detail.target);
   });
 
-  // The connection. A request that a newer one replaced has failed nobody
+  // The connection. A request that a newer one replaced has failed nobody; what was sent by hand may be lost
   const say = (strip, on) => { if (on !== shown(strip)) raise(strip, on); };
+  const unsure = ({ elt, requestConfig }) => {
+    if (requestConfig?.verb !== "post" || !elt.matches("form, a")) return;
+    htmx.trigger(body, "notice", { text: offline.dataset.unsure, kind: "unsure" });
+  };
   for (const failure of ["htmx:sendError", "htmx:timeout"]) {
-    body.addEventListener(failure, (event) => {
+    body.addEventListener(failure, ({ detail }) => {
       say(offline, true);
-      if (event.detail.requestConfig?.verb !== "post" || !event.detail.elt.matches("form, a")) return;
-      htmx.trigger(body, "notice", { text: offline.dataset.unsure, kind: "unsure" });
+      unsure(detail);
     });
   }
   body.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr.status;
     if (status) say(offline, status >= 500);
+    if (status >= 500) unsure(event.detail);
     if (status === 404 && event.detail.elt.matches("[data-live]")) event.detail.elt.dataset.gone = "";
   });
 

@@ -17,6 +17,7 @@
     if (!menu?.matches(".menu:popover-open") || !step) return;
     event.preventDefault();
     const all = entries(menu);
+    if (!all.length) return;
     const at = Math.max(all.indexOf(document.activeElement), 0) + step;
     all[Number.isFinite(at) ? (at + all.length) % all.length : at < 0 ? 0 : all.length - 1].focus();
   });

@@ -12,7 +12,7 @@
     [...shelf.children].find((old) => old.textContent.trim() === text)?.remove();
     shelf.append(notice);
     raise(shelf); // above whatever was opened last
-    if (kind !== "refused") leave(notice);
+    if (kind === "done") leave(notice); // what is to be done about the others may take longer
   });
 
   shelf.addEventListener("click", (event) => {

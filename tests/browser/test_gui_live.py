@@ -2,8 +2,11 @@
 
 from playwright.sync_api import Page, expect
 
+from apikeys.services import add_key
+from endpoints import selectors
 from scheduler.models import Instance
 from scheduler.placing import place_pending
+from tests.browser.world import NOW
 
 
 def count_ticks(page: Page) -> None:
@@ -60,6 +63,52 @@ def test_an_open_menu_stays_open_when_rows_change(site):
     expect(page.locator("tbody .badge")).to_have_text("Live", timeout=4000)
 
 
+def test_what_is_unfolded_and_the_focus_stay_when_a_part_changes(site):
+    """The log of what failed is read for longer than a tick; who is at a button is still at it."""
+    endpoint = site.world.placed()
+    reason = {"code": "crashed", "sentence": "It ended with code 1, {} times."}
+
+    def ends(times: str) -> None:
+        told = {**reason, "sentence": reason["sentence"].format(times)}
+        Instance.objects.update(state="failed", reason=told, log_tail=["error: out of memory"])
+
+    ends("two")
+    page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
+    page.locator("summary", has_text="Last log lines").click()
+    copy = page.get_by_role("button", name="Copy Predict URL")
+    copy.focus()
+    ends("three")
+    expect(page.get_by_text("It ended with code 1, three times.")).to_be_visible()
+    expect(page.get_by_text("error: out of memory")).to_be_visible()
+    expect(copy).to_be_focused()
+    page.evaluate("window.kept = document.querySelector('#live h1')")
+    wait_for_tick(page)
+    wait_for_tick(page)
+    assert page.evaluate("window.kept.isConnected"), "an unfolded log is no change"
+
+
+def test_keys_of_others_appear_and_a_value_that_is_looked_at_stays(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/endpoints/{endpoint.pk}/")
+
+    def add(description: str) -> None:
+        facts = selectors.facts(site.world.actor("tina"), endpoint)
+        add_key(
+            actor=site.world.actor("tina"), endpoint=endpoint, facts=facts, description=description, now=NOW
+        )
+
+    add("shop")
+    expect(page.get_by_role("row", name="shop")).to_be_visible()
+    page.get_by_role("link", name="Reveal the key First Key").click()
+    add("mail")
+    with page.expect_response("**?part=keys"):
+        pass
+    wait_for_tick(page)
+    expect(page.locator("[data-revealed]")).to_be_visible()
+    page.get_by_role("link", name="Hide the key First Key").click()
+    expect(page.get_by_role("row", name="mail")).to_be_visible()
+
+
 def test_nothing_is_asked_while_nobody_looks_or_a_dialog_is_open(site):
     endpoint = site.world.live()
     page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
@@ -85,6 +134,21 @@ def test_a_lost_connection_is_said_and_mends_itself(site):
     expect(page.locator("#offline")).to_be_visible()
     page.context.set_offline(False)
     expect(page.locator("#offline")).to_be_hidden()
+    site.console.clear()
+
+
+def test_a_form_that_broke_is_said_for_longer_than_the_next_tick(site):
+    endpoint = site.world.live()
+    page = site.page("owen", at=f"/projects/{endpoint.project_id}/")
+    page.click("#new-endpoint")
+    page.get_by_label("Endpoint name").fill("shop")
+    page.route("**/endpoints/new/", lambda route: route.fulfill(status=500, body=""))
+    page.get_by_role("button", name="Add an endpoint").click()
+    page.get_by_role("link", name="Cancel").click()
+    wait_for_tick(page)
+    wait_for_tick(page)
+    expect(page.locator("#offline")).to_be_hidden()
+    expect(page.locator(".notice", has_text="this may not have been done")).to_be_visible()
     site.console.clear()
 
 

@@ -77,6 +77,9 @@ def test_hover_and_the_keyboard_name_the_holders(site):
 def test_it_refreshes_by_itself_and_leaves_an_open_list_alone(site):
     site.world.live("hello", rdus=4)
     page = site.page("owen", at="/resources/")
+    page.get_by_role("button", name="0 of 8 RDUs of sn30-1 held").click()
+    page.keyboard.press("ArrowDown")  # a list without anything to go to
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="4 of 8 RDUs of sn40l-1 held").click()
     with page.expect_response(lambda answer: answer.url.endswith("/resources/")):
         Instance.objects.update(state="draining")
