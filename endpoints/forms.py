@@ -83,7 +83,7 @@ class EndpointForm(forms.Form):
             pk = str(item.id)
             groups.setdefault(item.group, []).append((pk, _model_label(item)))
             if item.refusal:
-                refusals[pk] = item.refusal
+                refusals[pk] = f"{item.refusal} {hub.BASE_ADVICE}" if item.is_base else item.refusal
             elif pk == self._typed("model_checkpoint"):
                 self.model = self._model(item.id)
         choices = [("", "Select a model"), *groups.items(), (FROM_HUB, "Select from Model Hub")]

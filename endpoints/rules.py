@@ -235,7 +235,7 @@ def forecast(
     if desired != "running":
         return _forecast_stopped(was, present)
     if was != "running":
-        return Forecast(STARTS, f"It starts: {_count(wanted)} will be placed.", opens=wanted)
+        return Forecast(STARTS, f"It starts: {_count(wanted)}, {_as_rdus_come(wanted)}.", opens=wanted)
     if not rolls:
         return _forecast_count(wanted, current)
     return _forecast_rollout(wanted, present, spare, lacking, holds or {})
@@ -255,7 +255,9 @@ def _forecast_count(wanted: int, current: Sequence[Part]) -> Forecast:
     kept = min(wanted, len(current))
     if wanted > len(current):
         more = wanted - len(current)
-        return Forecast(MORE, f"Nothing restarts: {_count(more, 'more')} will be placed.", kept, more)
+        start = "starts" if more == 1 else "start,"
+        says = f"Nothing restarts: {_count(more, 'more')} {start} {_as_rdus_come(more)}."
+        return Forecast(MORE, says, kept, more)
     if wanted < len(current):
         fewer = len(current) - wanted
         says = f"Nothing restarts: {_count(fewer)} will finish what {'it does' if fewer == 1 else 'they do'} and end."
@@ -302,6 +304,11 @@ def _forecast_rollout(
 
 def _count(number: int, word: str = "") -> str:
     return f"{number}{f' {word}' if word else ''} instance{'' if number == 1 else 's'}"
+
+
+def _as_rdus_come(instances: int) -> str:
+    """The forecast knows of no places: some may have to wait."""
+    return f"{'' if instances == 1 else 'each '}as soon as there are RDUs for it"
 
 
 # ----- what people type --------------------------------------------------------------------------------------

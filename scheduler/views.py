@@ -51,6 +51,7 @@ def resources(request: htmx.Request) -> HttpResponse:
         "filters": _filters(
             generation, state, [pool.generation for pool in pools], _states(kinds, generation)
         ),
+        "generation": generation,
         "is_filtered": bool(generation or state),
         "is_first": "cursor" not in request.GET,
         "here": _address(generation, state),

@@ -22,17 +22,28 @@ FEW, MANY = 12, 100  # in the menu, on the page
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def notices(request: htmx.Request) -> HttpResponse:
-    """To be read, and with POST to be marked as read: the menu is opened so."""
+    """To be read, and with POST to be marked as read: the menu is opened so.
+
+    Where more are new than the menu shows, none is marked: nobody has seen the others.
+    """
     opened = request.method == "POST"
     if opened and not htmx.wants_part(request):
         tenants.read_notices(user=request.user, now=request.now)
         return redirect("notices")
     since = request.user.notices_read_at
     most = FEW if htmx.wants_part(request) else MANY
-    rows = [NoticeRow(each, since) for each in news.latest(request.actor, most)]
-    if opened:
+    rows = [NoticeRow(each, since) for each in news.latest(request.actor, most + 1)]
+    more_new = any(row.is_new for row in rows[most:])
+    is_read = opened and not more_new
+    if is_read:
         tenants.read_notices(user=request.user, now=request.now)
-    context = {"rows": rows, "any_new": any(row.is_new for row in rows), "opened": opened}
+    context = {
+        "rows": rows[:most],
+        "any_new": any(row.is_new for row in rows),
+        "more": len(rows) > most,
+        "more_new": more_new,
+        "is_read": is_read,
+    }
     return htmx.page(request, "endpoints/notices.html", context, part="list")
 
 

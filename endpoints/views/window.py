@@ -21,6 +21,7 @@ from endpoints.views.shown import Happening, Row
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
+from studio.hub import selectors as hub
 from studio.paging import kept_page
 from studio.projects import selectors as projects
 from studio.tenants.rules import Actor, may, require
@@ -43,6 +44,8 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     )
     view = selectors.view(found, with_rdus="instances" in (tab, part))
     context: dict[str, Any] = {"row": Row(view, actor), "tab": tab, "tabs": TABS.items()}
+    if part in ("", "live"):
+        context["parameters"] = _parameters(found)
     if "keys" in (tab, part):
         context |= _keys(request, found)
     if "usage" in (tab, part):
@@ -50,6 +53,14 @@ def endpoint(request: htmx.Request, endpoint: UUID) -> HttpResponse:
     if "events" in (tab, part):
         context["events"] = [Happening(each) for each in audit.latest_of_thing(found.pk, LONG)]
     return htmx.page(request, template, context, part=part)
+
+
+def _parameters(endpoint: Endpoint) -> list[tuple[str, object]]:
+    """(label, value) as the Create endpoint window calls them; one that its model no longer has, by its name."""
+    if not endpoint.parameters:
+        return []
+    labels = hub.parameter_labels(endpoint.model_version.model_id, endpoint.generation_id)
+    return [(labels.get(name, name), value) for name, value in endpoint.parameters.items()]
 
 
 def _keys(request: htmx.Request, endpoint: Endpoint) -> dict[str, Any]:

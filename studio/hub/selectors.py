@@ -18,6 +18,7 @@ from studio.statements import WORD, bring_all, statement
 from studio.tenants.rules import Actor, Facts
 
 BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
+BASE_ADVICE = "It is recommended to use Base models for training and not inference."
 COMPOSITE_GENERATION = "SN40L"  # Compositions of Experts run on this one only
 
 
@@ -186,6 +187,17 @@ def options_of(model: Model) -> list[DeployOption]:
     if model.app.composite:
         return [option for option in options if option.generation_id == COMPOSITE_GENERATION]
     return options
+
+
+def parameter_labels(model: UUID, generation: str) -> dict[str, str]:
+    """Name of a model parameter → what people read."""
+    fields = [field for params in _params_of(model, generation) for field in params]
+    return {field["name"]: field.get("label") or field["name"] for field in fields}
+
+
+@statement()
+def _params_of(model: UUID, generation: str) -> QuerySet[DeployOption, Any]:
+    return DeployOption.objects.filter(model=model, generation=generation).values_list("params", flat=True)
 
 
 def option_for(model: Model, arch: str) -> tuple[DeployOption, int]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 
 from scheduler.quotas import Standing
-from studio.people.rules import MEMBER, TENANT_ADMIN, Person
+from studio.people.rules import MEMBER, TENANT_ADMIN, Person, is_changeable
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor
 
@@ -51,7 +51,10 @@ class UserForm(forms.Form):
 
 
 class RolesForm(forms.Form):
-    """The Edit roles box: a field for each tenant that the actor administers, and OrgAdmin for whom may give it."""
+    """The Edit roles box: a field for each tenant that the actor administers, and OrgAdmin for whom may give it.
+
+    Closed where the actor may not change the role.
+    """
 
     use_required_attribute = False
 
@@ -63,10 +66,13 @@ class RolesForm(forms.Form):
         for tenant in self.tenants:
             role = person.roles.get(tenant.pk, "")
             offered = ROLES if actor.is_org_admin or role == TENANT_ADMIN else ROLES[:1]
+            closed = not is_changeable(actor, tenant.pk, role)
             self.fields[_field(tenant.pk)] = forms.ChoiceField(
                 label=tenant.name,
                 required=False,
                 initial=role,
+                disabled=closed,
+                help_text="Only an OrgAdmin can make or unmake a TenantAdmin." if closed else "",
                 choices=[NONE, *offered],
                 widget=_select(),
             )

@@ -41,6 +41,11 @@ def check_roles(actor: Actor, before: Person, after: Person) -> None:
             raise Forbidden("Only an OrgAdmin can make or unmake a TenantAdmin.")
 
 
+def is_changeable(actor: Actor, tenant: UUID, role: str) -> bool:
+    """Whether the actor may give somebody who has this role in the tenant, or "" for none, another one."""
+    return actor.is_org_admin or (actor.tenants.get(tenant) == TENANT_ADMIN and role != TENANT_ADMIN)
+
+
 def check_deactivation(actor: Actor, user: UUID, person: Person) -> None:
     """Raises unless the actor may let the person in no more, or in again: it holds for every tenant."""
     if actor.id == user:

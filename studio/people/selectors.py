@@ -10,7 +10,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 from endpoints.models import Endpoint
 from studio.errors import NotFound
 from studio.hub.models import Model
-from studio.people.rules import TENANT_ADMIN, Person
+from studio.people.rules import TENANT_ADMIN, Person, is_changeable
 from studio.projects.models import Project
 from studio.sharing.selectors import TABLES
 from studio.tenants.models import Membership, Tenant, User
@@ -101,6 +101,15 @@ def person(user: User) -> Person:
     """Somebody with all their roles."""
     roles = dict(Membership.objects.filter(user=user).values_list("tenant_id", "role"))
     return Person(user.username, roles, user.is_org_admin, user.is_staff)
+
+
+def may_change_roles(actor: Actor, user: User) -> bool:
+    """As the menu knows it: whether there is a role of theirs that the actor may change."""
+    if actor.is_org_admin:
+        return True
+    known = {each.tenant_id: each.role for each in getattr(user, "known", [])}
+    theirs = any(is_changeable(actor, tenant, known.get(tenant, "")) for tenant in actor.tenants)
+    return theirs and not (user.is_org_admin or user.is_staff)
 
 
 def may_deactivate(actor: Actor, user: User) -> bool:

@@ -63,7 +63,8 @@ def tenants(request: htmx.Request) -> HttpResponse:
         "may_create": actor.is_org_admin,
         "all_tenants": all_tenants_allowed(),
     }
-    return htmx.page(request, "people/tenants.html", context, part="rows")
+    part = "sharing" if request.htmx.target == "sharing" else "rows"
+    return htmx.page(request, "people/tenants.html", context, part=part)
 
 
 @require_http_methods(METHODS)
@@ -171,8 +172,7 @@ class UserRow:
         self.user, self.known = user, getattr(user, "known", [])
         self.is_me = user.pk == actor.id
         self.status = "Active" if user.is_active else "Deactivated"
-        admin = user.is_org_admin or user.is_staff
-        self.can_edit = actor.is_org_admin or not admin
+        self.can_edit = selectors.may_change_roles(actor, user)
         self.can_deactivate = selectors.may_deactivate(actor, user)
         self.can_reset_password = selectors.may_reset_password(actor, user)
 

@@ -16,6 +16,7 @@ from endpoints.views.shown import Happening, rows_of
 from studio import htmx
 from studio.audit import selectors as audit
 from studio.errors import Refusal
+from studio.hub import selectors as hub
 from studio.json_api import moment
 from studio.paging import kept_page
 from studio.projects import selectors, services
@@ -38,6 +39,9 @@ class ProjectRow:
         self.was_given = was_given(actor, facts, project.pk)
         self.can_edit = may(actor, "project.edit", facts)
         self.can_delete = may(actor, "project.delete", facts)
+        self.can_move = self.can_delete and (
+            actor.is_org_admin or actor.tenants.keys() - {project.tenant_id} != set()
+        )
         self.can_share = may(actor, "project.share", facts)
         self.may_create = may(actor, "endpoint.create", facts)
 
@@ -72,6 +76,9 @@ def projects(request: htmx.Request) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_project(request: htmx.Request) -> HttpResponse:
+    """`?use=<model>`: it is made for an endpoint with this model, and Create endpoint is next."""
+    use = request.GET.get("use", "")
+    model = hub.model_named(request.actor, use) if use else None
     tenant = active_tenant(request.actor)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -83,8 +90,11 @@ def new_project(request: htmx.Request) -> HttpResponse:
             htmx.blame(form, refusal)
         else:
             to = reverse("project", args=[project.pk])
+            if model:
+                to = f"{reverse('endpoint-new', args=[project.pk])}?use={model.pk}"
             return htmx.done(request, to=to, say=f"Project {project.name} was created.", leave=True)
-    return htmx.dialog(request, "projects/new.html", {"form": form, "back": reverse("projects")})
+    back = reverse("model", args=[model.pk]) if model else reverse("projects")
+    return htmx.dialog(request, "projects/new.html", {"form": form, "model": model, "back": back})
 
 
 @require_safe

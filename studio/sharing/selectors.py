@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection
-from django.db.models import F, Q, UUIDField
+from django.db.models import F, Q, QuerySet, UUIDField
 
 from endpoints.models import Endpoint
 from studio.hub.models import Model
@@ -35,6 +35,7 @@ TABLES: dict[type[Shareable], tuple[Any, Any]] = {
     Endpoint: (EndpointUserGrant, EndpointTenantGrant),
     Model: (ModelUserGrant, ModelTenantGrant),
 }
+ALL_TENANTS = "all_viewer"
 FEW = 500  # things that a query names one by one
 MEMO = "granted"
 LISTS = "lists"
@@ -113,6 +114,17 @@ def shares_of(thing: Shareable) -> Shares:
 def all_tenants_allowed() -> bool:
     """Whether an OrgAdmin allows that things are open to every tenant."""
     return Organization.objects.filter(all_tenants=True).exists()
+
+
+def open_to_all(kind: type[Shareable]) -> QuerySet[Any]:
+    """Deleted ones too."""
+    return kind._default_manager.filter(general_access=ALL_TENANTS)
+
+
+def open_to_all_counts() -> dict[type[Shareable], int]:
+    """How many of each kind are open to all tenants, deleted ones aside."""
+    present = {kind: {"deleted_at": None} if kind is not Model else {} for kind in TABLES}
+    return {kind: open_to_all(kind).filter(**only).count() for kind, only in present.items()}
 
 
 # ----- an actor in a kept statement -----------------------------------------------------------------------

@@ -23,13 +23,12 @@ from studio.projects import selectors as projects
 from studio.projects.models import GENERAL_ACCESS_VALUES, Project
 from studio.sharing import grantees, rules, selectors
 from studio.sharing.rules import USER, Grant, Shares, Wish
-from studio.sharing.selectors import TABLES, Shareable
+from studio.sharing.selectors import ALL_TENANTS, TABLES, Shareable
 from studio.tenants.models import Organization, Tenant
 from studio.tenants.rules import Actor, Facts, leading_role, require
 from studio.tenants.services import ensure_organization
 from studio.unit import unit_of_work
 
-ALL_TENANTS = "all_viewer"
 ORGANIZATION = Facts(tenant=None)
 
 
@@ -101,7 +100,7 @@ def share(
 def allow_all_tenants(*, actor: Actor, allowed: bool, now: datetime) -> int:
     """Whether things may be opened to every tenant. Where it is taken back, what is open to all is open to its own.
 
-    Returns how many things that were.
+    Returns how many things that were, without deleted ones, which are closed too.
     """
     require(actor, "sharing.manage", ORGANIZATION, thing="organization")
     organization = Organization.objects.select_for_update().get(pk=ensure_organization(name="Studio").pk)
@@ -117,14 +116,14 @@ def allow_all_tenants(*, actor: Actor, allowed: bool, now: datetime) -> int:
 
 
 def _close(actor: Actor, kind: type[Shareable]) -> int:
-    rows: Any = kind._default_manager.filter(general_access=ALL_TENANTS)
+    rows: Any = selectors.open_to_all(kind)
     rows = rows.select_related("project") if kind is Endpoint else rows
     found: list[Any] = list(rows.order_by("pk").select_for_update(of=("self",)))
     for thing in found:
         changes: dict[str, object] = {"general_access": [ALL_TENANTS, "tenant_viewer"]}
         _record(actor, "share", thing, KINDS[kind], changes, thing.owner_id)
     kind._default_manager.filter(pk__in=[thing.pk for thing in found]).update(general_access="tenant_viewer")
-    return len(found)
+    return sum(not getattr(thing, "deleted_at", None) for thing in found)
 
 
 def _require(actor: Actor, thing: Shareable) -> Kind:

@@ -17,8 +17,8 @@ from studio.projects.models import GENERAL_ACCESS
 from studio.sharing import grantees, services
 from studio.sharing.forms import NONE, Line, ShareForm, wishes_of
 from studio.sharing.rules import Grant, Shares, Wish
-from studio.sharing.selectors import Shareable, all_tenants_allowed
-from studio.tenants.rules import Actor
+from studio.sharing.selectors import Shareable, all_tenants_allowed, open_to_all_counts
+from studio.tenants.rules import Actor, require
 
 OFFERED = 20  # names of each kind that the field offers while somebody types
 
@@ -54,8 +54,15 @@ def model(request: htmx.Request, model: UUID) -> HttpResponse:
 
 @require_POST
 def organization(request: htmx.Request) -> HttpResponse:
-    """For the page where an OrgAdmin sets it: `all_tenants` is on, or not there."""
+    """For the page where an OrgAdmin sets it: `all_tenants` is on, or not there.
+
+    What it would take back is asked about first; `sure` is the answer.
+    """
+    require(request.actor, "sharing.manage", services.ORGANIZATION, thing="organization")
     allowed = "all_tenants" in request.POST
+    if not allowed and "sure" not in request.POST and (narrowed := _narrowed()):
+        context = {"narrowed": narrowed, "back": reverse("tenants")}
+        return htmx.dialog(request, "sharing/narrow.html", context)
     closed = services.allow_all_tenants(actor=request.actor, allowed=allowed, now=request.now)
     say = (
         "Things may be shared with all tenants."
@@ -65,6 +72,13 @@ def organization(request: htmx.Request) -> HttpResponse:
     if closed:
         say += f" {closed} {'is' if closed == 1 else 'are'} now open to everyone in their own tenant."
     return htmx.done(request, to=reverse("tenants"), say=say, events=["organization-changed"])
+
+
+def _narrowed() -> str:
+    """`2 projects, 1 endpoint and 1 model`, "" where nothing is open to all tenants."""
+    counts = [(services.KINDS[kind].word, many) for kind, many in open_to_all_counts().items() if many]
+    words = [f"{many} {word}{'' if many == 1 else 's'}" for word, many in counts]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def _place(thing: Shareable, word: str, event: str) -> Place:

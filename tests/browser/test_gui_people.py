@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from scheduler.services import set_quotas
 from studio.projects.services import create_project
+from studio.sharing.services import allow_all_tenants, share
 from studio.tenants.models import Tenant
 from studio.tenants.rules import STUDIO
 from tests.browser.looks import Looks, on_both_screens
@@ -25,6 +26,11 @@ def every_view(page: Page, at: str) -> Iterator[str]:
     yield "Tenant management"
     page.get_by_role("button", name="Actions for research").click()
     yield "tenant menu"
+    page.keyboard.press("Escape")
+    page.get_by_label("Things may be shared").uncheck()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Stop sharing").wait_for()
+    yield "Stop sharing with all tenants"
     page.keyboard.press("Escape")
     for entry in ("Rename", "RDU quota", "Values of API keys", "Archive"):
         choose(page, "default", entry)
@@ -78,9 +84,10 @@ def every_view(page: Page, at: str) -> Iterator[str]:
 @on_both_screens
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, screen):
     at = f"/projects/{site.world.live(instances=3).project_id}/"
-    create_project(
-        actor=site.world.actor("olga"), tenant=site.world.tenants["research"], name="letters", now=NOW
-    )
+    olga = site.world.actor("olga")
+    create_project(actor=olga, tenant=site.world.tenants["research"], name="letters", now=NOW)
+    allow_all_tenants(actor=olga, allowed=True, now=NOW)
+    share(actor=olga, thing=site.world.project, general_access="all_viewer")
     for name, wanted in (("default", {"SN40L": (8, 16), "SN30": (0, 4)}), ("research", {"SN40L": (4, None)})):
         set_quotas(actor=STUDIO, tenant=site.world.tenants[name], wanted=wanted, now=NOW)
     looks = Looks(site.page("olga", reduced_motion="reduce", viewport=screen))

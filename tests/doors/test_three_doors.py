@@ -141,7 +141,7 @@ WITHIN = {
 # Doors of no service: signing in, what only a picture needs, what only a command line needs.
 PAGES_ALONE = {
     "sign-in", "sign-out", "password", "theme", "notices", "notices-mark", "model-deploy", "model-select",
-    "standing",
+    "standing", "asset",
 }  # fmt: skip
 SNAPI_ALONE = {"version", "completion", "config set", "endpoint predict"}
 EVERY = {**VERBS, **ALSO, **LOOKS}

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from studio.errors import Conflict, Forbidden
-from studio.people.rules import Person, check_deactivation, check_password_reset, check_roles
+from studio.people.rules import Person, check_deactivation, check_password_reset, check_roles, is_changeable
 from studio.tenants.rules import STUDIO, Actor
 
 DEFAULT, RESEARCH = uuid4(), uuid4()
@@ -37,6 +37,10 @@ def test_a_tenant_admin_adds_and_removes_members_of_the_own_tenant_alone(was, be
     assert allowed(check_roles, STUDIO, *change)
     assert allowed(check_roles, TINA, *change) is (tenant == DEFAULT and "tenant_admin" not in (was, becomes))
     assert not allowed(check_roles, MILA, *change)
+    if allowed(check_roles, TINA, *change):
+        assert is_changeable(TINA, tenant, was)
+    assert (is_changeable(OLGA, tenant, was), is_changeable(MILA, tenant, was)) == (True, False)
+    assert is_changeable(TINA, tenant, was) is (tenant == DEFAULT and was != "tenant_admin")
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ def test_it_says_who_did_what_and_old_and_new(person: Any, endpoint: Endpoint) -
     assert "<del>running</del> → <ins>stopped</ins>" in page.html
 
 
+def test_the_ids_can_be_copied(person: Any, endpoint: Endpoint) -> None:
+    person("owen").post("endpoint-restart", endpoint)
+    event = Event.objects.get(verb="restart")
+    page = person("tina").get("audit", verb="restart")
+    assert f'data-copy="{endpoint.pk}" aria-label="Copy the ID"' in page.html
+    assert event.request_id
+    assert f'data-copy="{event.request_id}" aria-label="Copy the request"' in page.html
+
+
 @pytest.mark.parametrize(
     ("narrowed", "there", "absent"),
     [

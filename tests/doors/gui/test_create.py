@@ -64,7 +64,10 @@ def test_models_come_in_groups_and_base_models_cannot_be_chosen(owen, world):
     html = owen.get("endpoint-new", world.project).html
     assert re.findall(r'<optgroup label="([^"]+)"', html) == ["My models", "SambaNova models"]
     assert re.search(r"<option [^>]*disabled[^>]*>Tiny-Base \(Base model\)", html)
-    assert "Base models do not support inference and cannot be deployed for endpoints." in html
+    hint = (
+        "Base models do not support inference and cannot be deployed for endpoints. It is recommended to use "
+    )
+    assert html.count(f"{hint}Base models for training and not inference.") == 1
 
 
 def test_the_ml_app_narrows_the_models(owen, world, typed):

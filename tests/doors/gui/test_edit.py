@@ -192,7 +192,7 @@ def test_where_nothing_is_to_be_placed_no_node_is_asked_for_by_name(owen, endpoi
 def test_more_instances_warn_where_rdus_are_missing(owen, world, endpoint):
     typed = held(owen.get("endpoint-edit", endpoint)) | {"instances": "9"}
     part = owen.post("endpoint-edit-preview", endpoint, part=True, **typed)
-    assert "Nothing restarts: 7 more instances will be placed." in part.text
+    assert "Nothing restarts: 7 more instances start, each as soon as there are RDUs for it." in part.text
     assert (
         "Insufficient RDUs in a single node. Instances 3–8 start now. Instance 9 will be in Awaiting RDU"
         in part.text
@@ -212,7 +212,8 @@ def test_no_instances_stop_it_and_more_start_it(owen, endpoint):
     assert page.value("instances") == "0"
     typed = held(page) | {"instances": "1"}
     assert (
-        "It starts: 1 instance will be placed." in owen.post("endpoint-edit-preview", endpoint, **typed).text
+        "It starts: 1 instance, as soon as there are RDUs for it."
+        in owen.post("endpoint-edit-preview", endpoint, **typed).text
     )
     owen.post("endpoint-edit", endpoint, **typed)
     assert (fresh(endpoint).desired, fresh(endpoint).instances) == ("running", 1)

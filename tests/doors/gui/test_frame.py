@@ -1,6 +1,7 @@
 """Sign-in, the frame around every page, and what holds on all of them."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -114,6 +115,25 @@ def test_the_theme_is_kept(owen):
 
 def test_the_theme_leads_to_no_other_site(owen):
     assert owen.post("theme", theme="dark", next="//elsewhere.example/").location == "/"
+
+
+def test_a_refused_page_says_in_its_breadcrumb_where_one_is(owen, person):
+    crumbs = (
+        r'aria-label="Breadcrumb"><ol><li><a href="/">Dashboard</a></li><li aria-current="page">(.*?)</li>'
+    )
+    for page, said in (
+        ("/projects/00000000-0000-0000-0000-000000000000/", "Not found"),
+        ("/audit/", "Not allowed"),
+    ):
+        assert re.findall(crumbs, owen.get(page).html) == [said]
+        assert f"<h1>{said}</h1>" in owen.get(page).html
+
+
+def test_every_page_has_a_breadcrumb():
+    pages = [each.read_text() for each in (Path(__file__).parents[3] / "templates").rglob("*.html")]
+    framed = [text for text in pages if text.startswith('{% extends "base.html" %}')]
+    assert len(framed) > 20
+    assert [text for text in framed if "{% block crumbs %}" not in text] == []
 
 
 def test_a_refusal_is_a_page_to_a_browser_and_a_notice_to_htmx(owen):

@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from endpoints.models import Endpoint
 from studio.hub import selectors
@@ -293,6 +294,31 @@ def test_no_page_has_anything_inline_or_from_elsewhere(owen, world):
         assert sorted(ids) == sorted(set(ids))
         fields = re.findall(r'<(?:input|select|textarea)\b[^>]*\sid="([^"]+)"', page.html)
         assert set(fields) <= set(re.findall(r'<label for="([^"]+)"', page.html))
+
+
+@pytest.mark.parametrize("part", [True, False])
+def test_a_project_made_for_a_model_leads_on_to_create_its_endpoint(person, world, part):
+    mila, model, theirs = person("mila"), named("Help"), own_model(world, owner="oskar")
+    new = f"{reverse('project-new')}?use={model.pk}"
+    assert f'href="{new}"' in mila.get("model-deploy", model, part=part).html
+    box = mila.get(new, part=part)
+    assert f'action="{new}"' in box.html
+    assert "Next you create the endpoint with Help in it." in box.text
+    made = mila.post(new, part=part, name="mine")
+    to = made.headers["HX-Redirect"] if part else made.location
+    assert to == f"{reverse('endpoint-new', args=[Project.objects.get().pk])}?use={model.pk}"
+    assert mila.get(to).value("model_checkpoint") == "Help"
+    assert mila.get(f"{reverse('project-new')}?use={theirs.pk}").status == 404
+
+
+def test_select_from_model_hub_closes_to_the_window_behind_it(owen, world):
+    html = owen.get("model-select", world.project, part=True, endpoint_name="chat").html
+    shut = re.search(r"<a [^>]*Back to Create endpoint[^>]*>", html)
+    back = re.search(r"<a [^>]*data-back>", html)
+    assert shut
+    assert back
+    assert "data-close" not in shut[0]
+    assert re.findall('hx-get="([^"]+)"', shut[0]) == re.findall('hx-get="([^"]+)"', back[0])
 
 
 def test_more_models_versions_and_endpoints_take_no_more_queries(owen, world):

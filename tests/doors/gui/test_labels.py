@@ -38,7 +38,7 @@ WALK = [
     ("Audit", "column", "", "Time (UTC)|Who|What|Tenant|From|Details"),
     # ----- Dashboard
     ("Dashboard", "heading", "", "Live endpoints|RDUs|Waiting|Latest events"),
-    ("Dashboard", "sentence", "", "this tenant|other tenants|free|draining or lost"),
+    ("Dashboard", "sentence", "", "this tenant|other tenants|free|out of use"),
     # ----- Projects and a project
     ("Projects", "heading", "", "Projects"),
     ("Projects", "column", "", "Name|Owner|Endpoints|Date of creation|Actions"),
@@ -60,12 +60,14 @@ WALK = [
     ("Create endpoint", "entry", "", "Select from Model Hub|SN40L · recommended"),
     ("Create endpoint", "control", "", "Model Parameters|Add an endpoint|Cancel"),
     ("Create endpoint", "sentence", "", "in a single node for each instance|in total|available"),
-    ("Create endpoint", "sentence", "", "Base models do not support inference and cannot be deployed"),
+    ("Create endpoint", "sentence", "", "Base models do not support inference and cannot be deployed for endpoints."),
+    ("Create endpoint", "sentence", "", "It is recommended to use Base models for training and not inference."),
     ("Insufficient RDUs", "sentence", "", "Insufficient RDUs in a single node."),
     ("Insufficient RDUs", "sentence", "", "will be in Awaiting RDU status until"),
     ("Insufficient RDUs", "sentence", "", "available in a single node. Contact your administrator"),
     ("CoE", "sentence", "", "Due to the large number of checkpoints involved, a CoE endpoint can stay in the"),
     ("CoE", "entry", "", "SN40L · recommended"),
+    ("CoE in Setting Up", "sentence", "", "Due to the large number of checkpoints involved, a CoE endpoint can stay"),
     ("Select from Model Hub", "heading", "", "Select from Model Hub"),
     ("Select from Model Hub", "field", "", "Field of application|ML APP|Architecture|Owner|Search"),
     ("Select from Model Hub", "control", "", "Use model|Back"),
@@ -179,6 +181,8 @@ def windows(world, person) -> dict[str, Labels]:
     owen.post("platform-key")  # so that there is an old one
     help_model, base = Model.objects.get(name="Help"), Model.objects.get(name="Tiny-Base")
     gone, stopped = Endpoint.objects.get(name="gone"), Endpoint.objects.get(desired="stopped")
+    coming = Endpoint.objects.get(name="words")
+    Endpoint.objects.filter(pk=coming.pk).update(model_version=bundle.versions.get())
 
     def create(model: Model, **typed: object) -> Labels:
         wanted = {"model_checkpoint": str(model.pk), "instances": "1"} | typed
@@ -186,7 +190,7 @@ def windows(world, person) -> dict[str, Labels]:
 
     pages = {
         "Dashboard": otto.get("dashboard"),
-        "Projects": owen.get("projects"),
+        "Projects": olga.get("projects"),
         "New project": owen.get("project-new"),
         "Project": owen.get("project", world.project),
         "Select from Model Hub": owen.get("model-select", world.project),
@@ -194,6 +198,7 @@ def windows(world, person) -> dict[str, Labels]:
         "Model": owen.get("model", help_model),
         "Base model": owen.get("model", base),
         "Endpoint": owen.get("endpoint", hello),
+        "CoE in Setting Up": owen.get("endpoint", coming),
         "Instances": owen.get("endpoint", hello, tab="instances"),
         "Usage": owen.get("endpoint", hello, tab="usage"),
         "Events": owen.get("endpoint", hello, tab="events"),

@@ -34,7 +34,16 @@ def test_an_endpoint_is_moved_to_another_project(owen, hello, other):
 
 
 def test_where_there_is_no_other_project_the_box_says_so(owen, hello):
-    assert "There is no other project that you could move it to." in owen.get("endpoint-move", hello).text
+    text = owen.get("endpoint-move", hello).text
+    assert "There is no other project that you could move it to. Make another project first" in text
+
+
+def test_a_project_is_offered_to_move_where_somebody_may_have_another_place(person, owen, world):
+    assert world.project.name in owen.get("projects").text
+    shown = {name: "Move" in person(name).get("projects").text for name in ("olga", "owen", "tina")}
+    assert shown == {"olga": True, "owen": False, "tina": False}
+    Membership.objects.create(user=world.user("owen"), tenant=world.tenants["research"])
+    assert "Move" in owen.get("projects").text
 
 
 def test_a_project_is_moved_to_another_tenant_by_who_may_in_both(person, owen, world, hello):

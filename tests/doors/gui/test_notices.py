@@ -9,6 +9,7 @@ from endpoints import notices, services
 from endpoints.models import Endpoint
 from endpoints.moves.services import transfer_project
 from endpoints.specs import Edit
+from endpoints.views import notices as views
 from scheduler.models import Instance
 from studio.audit.models import Event
 from studio.hub.models import MLApp, Model
@@ -110,6 +111,18 @@ def test_the_mark_stands_until_the_bell_is_opened(owen, endpoint):
     assert "<h1>" not in opened.html
     assert owen.get("notices-mark", part=True).text == ""
     assert "(new)" not in owen.get("notices").text
+
+
+def test_the_mark_stays_where_more_are_new_than_the_bell_shows(owen, world, endpoint, monkeypatch):
+    monkeypatch.setattr(views, "FEW", 2)
+    opened = owen.post("notices", part=True)
+    assert (opened.text.count("(new)"), "More are new: all notices" in opened.text) == (2, True)
+    assert "bell-mark" not in opened.html
+    assert owen.get("notices-mark", part=True).text == ", some are new"
+    page = owen.get("notices")
+    assert (page.text.count("(new)"), "These are the latest" in page.text) == (3, False)
+    owen.post("notices")
+    assert "More are new" not in owen.post("notices", part=True).text
 
 
 def test_without_javascript_a_button_marks_them_read(owen, endpoint):

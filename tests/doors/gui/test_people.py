@@ -5,7 +5,9 @@ import re
 import pytest
 from django.urls import reverse
 
+from endpoints.services import stop_endpoint
 from studio.tenants.models import Membership, Tenant, User
+from tests.browser.world import NOW
 
 ADMINS = ("olga", "tina")
 OTHERS = ("owen", "mila", "oskar", "otto")
@@ -213,6 +215,22 @@ def test_a_tenant_admin_is_offered_members_of_the_own_tenant(tina, world):
     assert roles_of("owen") == {}
 
 
+def test_a_tenant_admin_is_offered_no_role_that_only_an_org_admin_changes(tina, world):
+    mila, default, research = world.user("mila"), world.tenants["default"], world.tenants["research"]
+    Membership.objects.filter(user=mila).update(role="tenant_admin")
+    door = reverse("user-edit", args=[mila.pk])
+    assert door not in tina.get("users").html
+    Membership.objects.create(user=world.user("tina"), tenant=research, role="tenant_admin")
+    assert door in tina.get("users").html, "for the other tenant"
+    page = tina.get("user-edit", mila)
+    assert page.text.count("Only an OrgAdmin can make or unmake a TenantAdmin.") == 1
+    assert page.html.count(" disabled") == 1
+    assert page.value(f"tenant-{default.pk}") == "TenantAdmin"
+    done = tina.post("user-edit", mila, part=True, **{f"tenant-{research.pk}": "member"})
+    assert done.status == 204
+    assert roles_of("mila") == {"default": "tenant_admin", "research": "member"}
+
+
 def test_the_last_org_admin_stays_one(olga, world):
     field = f"tenant-{world.tenants['default'].pk}"
     page = olga.post("user-edit", world.user("olga"), part=True, **{field: "member"})
@@ -222,7 +240,9 @@ def test_the_last_org_admin_stays_one(olga, world):
 def test_a_user_is_deactivated_and_let_in_again(olga, owen, world):
     world.live()
     text = olga.get("user-deactivate", world.user("owen")).text
-    assert "They own 1 endpoint, of which 1 runs" in text
+    assert (
+        "They own 1 endpoint, which runs: it goes on until an admin stops it or gives it to another" in text
+    )
     assert owen.get("dashboard").status == 200
     done = olga.post("user-deactivate", world.user("owen"), part=True)
     assert done.events["notice"]["text"] == "User owen was deactivated."
@@ -231,6 +251,24 @@ def test_a_user_is_deactivated_and_let_in_again(olga, owen, world):
     olga.post("user-reactivate", world.user("owen"))
     assert "owen Active" in olga.get("users").text
     assert owen.get("dashboard").status == 302, "the old session is over for good"
+
+
+@pytest.mark.parametrize(
+    ("owned", "running", "said"),
+    [
+        (0, 0, "They own no endpoint."),
+        (1, 0, "They own 1 endpoint, which does not run; an admin can give it to another owner."),
+        (3, 0, "They own 3 endpoints, of which none runs; an admin can give them to another owner."),
+        (3, 1, "They own 3 endpoints, of which 1 runs: it goes on until an admin stops it or gives it to"),
+        (3, 2, "They own 3 endpoints, of which 2 run: they go on until an admin stops them or gives them to"),
+    ],
+)
+def test_what_a_deactivated_user_leaves_is_counted(olga, world, owned, running, said):
+    for number in range(owned):
+        endpoint = world.endpoint(f"e{number}")
+        if number >= running:
+            stop_endpoint(actor=world.actor("owen"), endpoint=endpoint, now=NOW)
+    assert said in olga.get("user-deactivate", world.user("owen")).text
 
 
 @pytest.mark.parametrize("part", [True, False])

@@ -102,6 +102,13 @@ def test_generation_and_state_stand_in_the_address(owen, world):
     assert "No such node" in owen.get("resources", generation="SN30", state="lost").text
 
 
+def test_where_others_wait_nothing_waits_for_this_generation_alone(owen, world):
+    world.placed("wide", rdus=16)
+    assert "wide" in owen.get("resources", generation="SN40L").text
+    text = owen.get("resources", generation="SN30").text
+    assert "Nothing waits for SN30 Every instance that is wanted on SN30 has its RDUs." in text
+
+
 def test_what_there_is_not_filters_nothing(owen, world):
     page = owen.get("resources", generation="SN99", state="broken")
     assert "sn40l-1" in page.text

@@ -28,7 +28,7 @@ def wish(endpoint: Endpoint) -> tuple[str, str]:
 def test_what_was_deleted_stands_beneath_the_endpoints(owen, gone):
     text = owen.get("project", gone.project).text
     assert "Recently deleted Each can be restored for 24 hours." in text
-    assert "Name Model RDU Arch Owner Deleted Can be restored until Actions hello Help SN40L owen" in text
+    assert "Name Model RDU Arch Owner Deleted Restorable until Actions hello Help SN40L owen" in text
     assert "Recently deleted" in owen.get("project", gone.project, part=True).text, "it refreshes itself too"
 
 

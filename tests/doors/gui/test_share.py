@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from endpoints.models import Endpoint
+from endpoints.services import delete_endpoint
 from studio.hub.models import Model
 from studio.sharing import selectors, services
 from studio.sharing.rules import Wish
@@ -135,6 +136,52 @@ def test_an_org_admin_alone_allows_it(person: Any, world: World) -> None:
     assert selectors.all_tenants_allowed()
     person("olga").post("organization")
     assert not selectors.all_tenants_allowed()
+
+
+def access(thing: Any) -> str:
+    thing.refresh_from_db()
+    return str(thing.general_access)
+
+
+def opened(world: World, *things: Any) -> None:
+    services.allow_all_tenants(actor=world.actor("olga"), allowed=True, now=NOW)
+    for thing in things:
+        services.share(actor=world.actor("olga"), thing=thing, general_access="all_viewer")
+
+
+@pytest.mark.parametrize("part", [True, False])
+def test_what_would_be_narrowed_is_asked_about_first(
+    world: World, person: Any, hello: Endpoint, part: bool
+) -> None:
+    olga, other, gone = person("olga"), world.live("other"), world.live("gone")
+    opened(world, world.project, hello, other, gone)
+    delete_endpoint(actor=world.actor("olga"), endpoint=gone, now=NOW)
+    asked = olga.post("organization", part=part)
+    assert asked.status == 200
+    assert "What is open to all tenants, 1 project and 2 endpoints , will at once be open to" in asked.text
+    assert "To allow it again restores none of this" in asked.text
+    assert selectors.all_tenants_allowed(), "it is only a question"
+    assert access(hello) == "all_viewer"
+    done = olga.post("organization", part=part, sure="yes")
+    assert done.status == (204 if part else 302)
+    assert not selectors.all_tenants_allowed()
+    assert {access(each) for each in (world.project, hello, other, gone)} == {"tenant_viewer"}
+    said = done.events["notice"]["text"] if part else olga.get("tenants").text
+    assert "3 are now open to everyone in their own tenant." in said
+    assert olga.post("organization", part=part).status == done.status, "nothing is left to ask about"
+
+
+def test_to_allow_it_needs_no_question_and_only_an_org_admin_is_asked(
+    world: World, person: Any, hello: Endpoint
+) -> None:
+    opened(world, hello)
+    assert person("olga").post("organization", part=True, all_tenants="on").status == 204
+    assert person("tina").post("organization", part=True).status == 403
+    olga = person("olga")
+    olga.client.defaults["HTTP_HX_TARGET"] = "sharing"
+    panel = olga.get("tenants", part=True)
+    assert "checked" in panel.html
+    assert "Date of creation" not in panel.text
 
 
 @pytest.mark.parametrize("door", ["endpoint-share", "project-share", "model-share"])

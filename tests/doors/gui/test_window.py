@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apikeys.models import ApiKey
 from apikeys.services import add_key, revoke_key
@@ -13,6 +14,7 @@ from endpoints import selectors
 from endpoints.models import Endpoint
 from scheduler.models import Instance
 from studio.audit.models import Event
+from studio.hub.models import DeployOption, MLApp
 from studio.projects.models import Project
 from tests.browser.world import NOW
 
@@ -56,6 +58,16 @@ def test_the_window_has_every_field_of_the_document(owen, world):
         assert f'data-copy="http://127.0.0.1:8000{address}{path}"' in page.html
 
 
+def test_model_parameters_are_called_what_the_create_window_calls_them(owen, world):
+    endpoint = world.live(rdus=4)
+    text = owen.get("endpoint", endpoint).text
+    assert "Model parameters model parallel rdus 4" in text
+    DeployOption.objects.update(params=[])
+    assert "Model parameters model_parallel_rdus 4" in owen.get("endpoint", endpoint).text, (
+        "the model has none now"
+    )
+
+
 def test_fifteen_of_forty_and_each_missing_one_has_its_own_reason(owen, world):
     endpoint = world.live(instances=40)
     ready = Instance.objects.filter(endpoint=endpoint, state="ready")
@@ -73,6 +85,17 @@ def test_progress_is_a_line_for_each_instance(owen, world):
     assert "Instance 1 placed on sn30-1 loading 45 % warming live" in text
 
 
+@pytest.mark.parametrize(
+    ("composite", "state", "said"), [(True, "starting", 1), (True, "ready", 0), (False, "starting", 0)]
+)
+def test_a_coe_endpoint_asks_for_patience_while_it_is_set_up(owen, world, composite, state, said):
+    endpoint = world.placed()
+    Instance.objects.filter(endpoint=endpoint).update(state=state)
+    MLApp.objects.filter(name="Tiny Chat").update(composite=composite)
+    text = owen.get("endpoint", endpoint).text
+    assert text.count("a CoE endpoint can stay in the Setting Up status for 2-3 hours") == said
+
+
 def test_a_failed_one_says_why_with_its_last_lines(owen, world):
     world.everything()
     text = owen.get("endpoint", Endpoint.objects.get(name="broken")).text
@@ -84,6 +107,20 @@ def test_the_tab_of_instances(owen, world):
     text = owen.get("endpoint", world.live(instances=2, rdus=4), tab="instances").text
     assert "Instance State Node RDUs Since Restarts Reason" in text
     assert re.search(r"1 Live sn40l-[12] (0–3|4–7) 07 Nov, 09:30:00 0 2 Live", text)
+
+
+def test_a_stopped_endpoint_is_restarted_from_its_instances_by_who_may(person, owen, world):
+    endpoint = share(world.endpoint())
+    Endpoint.objects.filter(pk=endpoint.pk).update(desired="stopped")
+    Instance.objects.filter(endpoint=endpoint).delete()
+    address = reverse("endpoint-restart", args=[endpoint.pk])
+    page = owen.get(f"/endpoints/{endpoint.pk}/?part=instances", part=True)
+    assert "Restart it to serve requests again. Restart" in page.text
+    assert f'hx-post="{address}"' in page.html
+    assert "#rest" not in page.html, "nobody smiles"
+    theirs = person("mila").get(f"/endpoints/{endpoint.pk}/?part=instances", part=True)
+    assert "The endpoint holds no RDU." in theirs.text
+    assert address not in theirs.html
 
 
 def test_the_tab_of_events(owen, world):
@@ -258,7 +295,7 @@ def test_the_dashboard(owen, world):
         "Live endpoints Name Project Model Instances RDU Arch Owner hello Live demo Help 4 of 5 SN40L owen"
         in text
     )
-    assert "this tenant other tenants free draining or lost SN40L 0 of 16 free" in text
+    assert "this tenant other tenants free out of use SN40L 0 of 16 free" in text
     assert "samba 1 of 1 instance No SN40L node is wide enough" in text
     assert "owen created endpoint hello" in text
 
