@@ -190,10 +190,14 @@ def any_broker(request: pytest.FixtureRequest) -> brokers.Broker:
 # --- the browser ----------------------------------------------------------------------------------------
 
 
+# The shell is the same browser without the window around its pages, which costs it more than they do.
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser")
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A running Chromium; `chromium.new_context()` gives a fresh person in front of it."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         pytest.skip("chromium is not on the PATH")
     from playwright.sync_api import sync_playwright
