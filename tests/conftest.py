@@ -127,19 +127,12 @@ def django_db_keepdb() -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    """Tables are emptied after a test that commits, which the audit's guards would refuse."""
+    """Before the first one is made, or found, and emptied."""
     from django.db import connection
-    from django.db.backends.base.operations import BaseDatabaseOperations
 
-    from tests.support.audits import unguarded
+    from tests.support import emptying
 
-    empty = BaseDatabaseOperations.execute_sql_flush
-
-    def emptied(self: BaseDatabaseOperations, statements: list[str]) -> None:
-        with unguarded():
-            empty(self, statements)
-
-    BaseDatabaseOperations.execute_sql_flush = emptied
+    emptying.only_what_was_written()
     if not on_postgres():
         migrated.put(Path(connection.settings_dict["TEST"]["NAME"]))
 
