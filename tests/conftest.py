@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -47,9 +48,14 @@ def pytest_collection_modifyitems(
     return result
 
 
+@cache
+def _folders_above(path: Path) -> frozenset[Path]:
+    return frozenset(path.parents)
+
+
 def _mark_waiting(item: pytest.Item) -> None:
     for mark, folder in WAITING_FOLDERS.items():
-        if folder in item.path.parents:
+        if folder in _folders_above(item.path):
             item.add_marker(mark)
 
 
@@ -61,7 +67,7 @@ def _rank(item: pytest.Item) -> int:
 
 def _mark_database(item: pytest.Item) -> None:
     """`db` and pytest-django's own mark come together; the folders of database tests have both."""
-    in_folder = any(folder in item.path.parents for folder in DATABASE_FOLDERS)
+    in_folder = not _folders_above(item.path).isdisjoint(DATABASE_FOLDERS)
     has_own = item.get_closest_marker("django_db") is not None
     if item.get_closest_marker("postgres") and not has_own:
         item.add_marker(pytest.mark.django_db(transaction=True))
@@ -80,7 +86,7 @@ def pytest_collection_finish() -> None:
 def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker(mark)]
     if marked:
-        items[:] = [item for item in items if item not in marked]
+        items[:] = [item for item in items if not item.get_closest_marker(mark)]
         config.hook.pytest_deselected(items=marked)
 
 
