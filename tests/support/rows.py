@@ -1,6 +1,6 @@
 """Rows that many tests begin with: made once by their services, then put in as they were.
 
-Only where the database is SQLite; on PostgreSQL they are made anew, as its sequences do not follow.
+On PostgreSQL only what a test begins with: there, to read a state costs as much as to make one.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from django.db import connection, transaction
 
 ASIDE = ("django_migrations", "django_content_type", "auth_permission", "django_session", "accounts_session")
 SIGNED_IN = "last_login"  # who has signed in before makes no difference to what is made
-Rows = dict[str, list[str]]  # table → each row as SQLite would write it
+Rows = dict[str, list[str]]  # table → each row as the database would write it
+QUOTED = {"sqlite": "quote({})", "postgresql": "quote_nullable({}::text)"}
 _columns: dict[str, list[str]] = {}
 _kept: dict[tuple[str, str], tuple[list[str], Any]] = {}
 
@@ -24,7 +25,7 @@ def put(name: str, make: Callable[[], Any]) -> Any:
     or changed then are put in as they were. What was counted by their ids is forgotten: it was another test's.
     """
     if connection.vendor != "sqlite":
-        return make()
+        return _put_into_nothing(name, make)
     before = _rows()
     state = (name, sha256(repr(before).encode()).hexdigest())
     if state not in _kept:
@@ -39,14 +40,43 @@ def put(name: str, make: Callable[[], Any]) -> Any:
     return returned
 
 
+def _put_into_nothing(name: str, make: Callable[[], Any]) -> Any:
+    """As `put` where all tables are empty, else made. A sequence never gives again what it gave for the rows kept."""
+    if _is_anything_there():
+        return make()
+    state = (name, "nothing")
+    if state not in _kept:
+        returned = make()
+        _kept[state] = (_changes({table: [] for table in _columns}, _rows()), returned)
+        return returned
+    cache.clear()
+    changes, returned = _kept[state]
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(changes))
+    return returned
+
+
+def _is_anything_there() -> bool:
+    if not _columns:
+        _columns.update(_look_at_tables())
+    looks = " OR ".join(f'EXISTS (SELECT FROM "{table}")' for table in _columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {looks}")
+        return cursor.fetchone()[0]
+
+
 def _rows() -> Rows:
     if not _columns:
         _columns.update(_look_at_tables())
     found = {}
+    as_written, in_order = (
+        QUOTED[connection.vendor],
+        "ORDER BY rowid" if connection.vendor == "sqlite" else "",
+    )
     with connection.cursor() as cursor:
         for table, columns in _columns.items():
-            quoted = " || ',' || ".join(f"quote({column})" for column in columns)
-            cursor.execute(f'SELECT {quoted} FROM "{table}" ORDER BY rowid')
+            quoted = " || ',' || ".join(as_written.format(column) for column in columns)
+            cursor.execute(f'SELECT {quoted} FROM "{table}" {in_order}')
             found[table] = [row for (row,) in cursor.fetchall()]
     return found
 
@@ -69,5 +99,6 @@ def _changes(before: Rows, after: Rows) -> list[str]:
         old = set(before[table])
         new = ", ".join(f"({row})" for row in rows if row not in old)
         if new:
-            changes.append(f'INSERT OR REPLACE INTO "{table}" ({", ".join(_columns[table])}) VALUES {new}')
+            put = "INSERT OR REPLACE" if connection.vendor == "sqlite" else "INSERT"
+            changes.append(f'{put} INTO "{table}" ({", ".join(_columns[table])}) VALUES {new}')
     return changes
