@@ -23,10 +23,14 @@ def put(name: str, make: Callable[[], Any]) -> Any:
 
     It is called once in each state of the database; where the same state is found again, the rows that it added
     or changed then are put in as they were. What was counted by their ids is forgotten: it was another test's.
+    A sequence of PostgreSQL never gives again what it gave for rows that are kept.
     """
-    if connection.vendor != "sqlite":
-        return _put_into_nothing(name, make)
-    before = _rows()
+    if not _is_anything_there():
+        before: Rows = {table: [] for table in _columns}
+    elif connection.vendor == "sqlite":
+        before = _rows()
+    else:
+        return make()
     state = (name, sha256(repr(before).encode()).hexdigest())
     if state not in _kept:
         returned = make()
@@ -40,39 +44,19 @@ def put(name: str, make: Callable[[], Any]) -> Any:
     return returned
 
 
-def _put_into_nothing(name: str, make: Callable[[], Any]) -> Any:
-    """As `put` where all tables are empty, else made. A sequence never gives again what it gave for the rows kept."""
-    if _is_anything_there():
-        return make()
-    state = (name, "nothing")
-    if state not in _kept:
-        returned = make()
-        _kept[state] = (_changes({table: [] for table in _columns}, _rows()), returned)
-        return returned
-    cache.clear()
-    changes, returned = _kept[state]
-    with connection.cursor() as cursor:
-        cursor.execute("; ".join(changes))
-    return returned
-
-
 def _is_anything_there() -> bool:
     if not _columns:
         _columns.update(_look_at_tables())
-    looks = " OR ".join(f'EXISTS (SELECT FROM "{table}")' for table in _columns)
+    looks = " OR ".join(f'EXISTS (SELECT 1 FROM "{table}")' for table in _columns)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {looks}")
-        return cursor.fetchone()[0]
+        return bool(cursor.fetchone()[0])
 
 
 def _rows() -> Rows:
-    if not _columns:
-        _columns.update(_look_at_tables())
+    as_written = QUOTED[connection.vendor]
+    in_order = "ORDER BY rowid" if connection.vendor == "sqlite" else ""
     found = {}
-    as_written, in_order = (
-        QUOTED[connection.vendor],
-        "ORDER BY rowid" if connection.vendor == "sqlite" else "",
-    )
     with connection.cursor() as cursor:
         for table, columns in _columns.items():
             quoted = " || ',' || ".join(as_written.format(column) for column in columns)
@@ -92,7 +76,7 @@ def _look_at_tables() -> dict[str, list[str]]:
 
 
 def _changes(before: Rows, after: Rows) -> list[str]:
-    """A statement for each table; nothing that is kept may take rows away."""
+    """A statement for each table, on PostgreSQL all in one; nothing that is kept may take rows away."""
     changes = []
     for table, rows in after.items():
         assert len(rows) >= len(before[table]), f"rows of {table} are gone"
@@ -101,4 +85,4 @@ def _changes(before: Rows, after: Rows) -> list[str]:
         if new:
             put = "INSERT OR REPLACE" if connection.vendor == "sqlite" else "INSERT"
             changes.append(f'{put} INTO "{table}" ({", ".join(_columns[table])}) VALUES {new}')
-    return changes
+    return changes if connection.vendor == "sqlite" else ["; ".join(changes)]
