@@ -1,9 +1,9 @@
-"""`make test`: two parts that compute, and beside them what mostly waits. `python -m tests.support.run`
+"""`make test`: parts that compute, and beside them what mostly waits. `python -m tests.support.run`
 
 The journeys start real processes and wait for them to converge, the browser tests wait for a browser, those of
-gateway and agent for what is slow, silent or dead. Meanwhile the doors compute on SQLite, and everything else: the
-services, rules and races of tests/db on PostgreSQL where there is one, then all on SQLite. The doors say the same on
-both, so they run once here; `make postgres` runs them there too. What ran beside is printed last.
+gateway and agent for what is slow, silent or dead. Meanwhile the others compute: the services, rules and races of
+tests/db on PostgreSQL where there is one, the doors on SQLite, and all else there. The doors say the same on both, so
+they run once here; `make postgres` runs them there too. What ran beside the first part is printed last.
 
 Each part is one process: a machine of two cores is full, and workers of one part would each collect all of it.
 """
@@ -26,8 +26,8 @@ BESIDE = (
     ("tests/gateway", "tests/agent"),
     ("tests/doors", "tests/snapi"),
 )
-PARTS_BESIDE = [[*PYTEST, "--durations", "12", *folders] for folders in BESIDE]
-EVERYTHING_ELSE = [*PYTEST, *(f"--ignore={folder}" for folders in BESIDE for folder in folders)]
+EVERYTHING_ELSE = [f"--ignore={folder}" for folders in BESIDE for folder in folders]
+PARTS_BESIDE = [[*PYTEST, "--durations", "12", *told] for told in (*BESIDE, EVERYTHING_ELSE)]
 
 
 def main() -> int:
@@ -35,8 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="studio-run-") as shared, contextlib.ExitStack() as stack:
         told = environment(shared)
         beside = [stack.enter_context(Beside(part, told)) for part in PARTS_BESIDE]
-        parts = (ON_POSTGRES, EVERYTHING_ELSE)
-        codes = [subprocess.run(part, env=told, check=False).returncode for part in parts]
+        codes = [subprocess.run(ON_POSTGRES, env=told, check=False).returncode]
         codes += [part.ended() for part in beside]
     return max(abs(code) for code in codes)
 
