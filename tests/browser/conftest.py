@@ -56,21 +56,23 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def windows(chromium: Any) -> Windows:
+def kept_windows(chromium: Any) -> Windows:
     return Windows(chromium)
 
 
 @pytest.fixture
-def open_context(windows: Windows) -> Iterator[Callable[..., BrowserContext]]:
+def open_context(kept_windows: Windows) -> Iterator[Callable[..., BrowserContext]]:
     """A window of its own for each call, until the end of the test."""
-    yield lambda **options: windows.take(**{"viewport": {"width": 1280, "height": 900}} | options)
-    windows.give_back()
+    yield lambda **options: kept_windows.take(**{"viewport": {"width": 1280, "height": 900}} | options)
+    kept_windows.give_back()
 
 
 @pytest.fixture
-def site(windows: Windows, open_context: Callable[..., BrowserContext], live_server: Any) -> Iterator[Site]:
+def site(
+    kept_windows: Windows, open_context: Callable[..., BrowserContext], live_server: Any
+) -> Iterator[Site]:
     opened = Site(live_server.url, World(), open_context)
     yield opened
-    windows.give_back()
+    kept_windows.give_back()
     assert opened.console == []
     assert opened.elsewhere == []
