@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -47,9 +48,14 @@ def pytest_collection_modifyitems(
     return result
 
 
+@cache
+def _folders_above(path: Path) -> frozenset[Path]:
+    return frozenset(path.parents)
+
+
 def _mark_waiting(item: pytest.Item) -> None:
     for mark, folder in WAITING_FOLDERS.items():
-        if folder in item.path.parents:
+        if folder in _folders_above(item.path):
             item.add_marker(mark)
 
 
@@ -61,7 +67,7 @@ def _rank(item: pytest.Item) -> int:
 
 def _mark_database(item: pytest.Item) -> None:
     """`db` and pytest-django's own mark come together; the folders of database tests have both."""
-    in_folder = any(folder in item.path.parents for folder in DATABASE_FOLDERS)
+    in_folder = not _folders_above(item.path).isdisjoint(DATABASE_FOLDERS)
     has_own = item.get_closest_marker("django_db") is not None
     if item.get_closest_marker("postgres") and not has_own:
         item.add_marker(pytest.mark.django_db(transaction=True))
@@ -80,7 +86,7 @@ def pytest_collection_finish() -> None:
 def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker(mark)]
     if marked:
-        items[:] = [item for item in items if item not in marked]
+        items[:] = [item for item in items if not item.get_closest_marker(mark)]
         config.hook.pytest_deselected(items=marked)
 
 
@@ -127,19 +133,12 @@ def django_db_keepdb() -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    """Tables are emptied after a test that commits, which the audit's guards would refuse."""
+    """Before the first one is made, or found, and emptied."""
     from django.db import connection
-    from django.db.backends.base.operations import BaseDatabaseOperations
 
-    from tests.support.audits import unguarded
+    from tests.support import emptying
 
-    empty = BaseDatabaseOperations.execute_sql_flush
-
-    def emptied(self: BaseDatabaseOperations, statements: list[str]) -> None:
-        with unguarded():
-            empty(self, statements)
-
-    BaseDatabaseOperations.execute_sql_flush = emptied
+    emptying.only_what_was_written()
     if not on_postgres():
         migrated.put(Path(connection.settings_dict["TEST"]["NAME"]))
 
@@ -190,10 +189,14 @@ def any_broker(request: pytest.FixtureRequest) -> brokers.Broker:
 # --- the browser ----------------------------------------------------------------------------------------
 
 
+# The shell is the same browser without the window around its pages, which costs it more than they do.
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser")
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A running Chromium; `chromium.new_context()` gives a fresh person in front of it."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         pytest.skip("chromium is not on the PATH")
     from playwright.sync_api import sync_playwright

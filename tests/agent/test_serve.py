@@ -28,7 +28,11 @@ class Served:
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.process = process
         self.client = httpx.Client(
-            base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
+            base_url=address,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=30,
+            trust_env=False,
+            verify=False,
         )
 
     def metrics(self) -> dict[str, float]:
@@ -95,7 +99,7 @@ def refusal(token_file: Path | None, *options: str) -> tuple[int, str]:
 
 
 def test_health_needs_no_token(served: Served) -> None:
-    answer = httpx.get(served.client.base_url.join("/health"), trust_env=False)
+    answer = httpx.get(served.client.base_url.join("/health"), trust_env=False, verify=False)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
@@ -142,7 +146,12 @@ def test_a_stream_has_the_words_of_the_whole_answer(served: Served) -> None:
 @pytest.mark.parametrize("path", ["/metrics", "/v1/models", "/props", "/tokenize"])
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer another-token"}])
 def test_without_the_token_everything_else_is_401(served: Served, path: str, header: dict[str, str]) -> None:
-    assert httpx.get(served.client.base_url.join(path), headers=header, trust_env=False).status_code == 401
+    assert (
+        httpx.get(
+            served.client.base_url.join(path), headers=header, trust_env=False, verify=False
+        ).status_code
+        == 401
+    )
 
 
 def test_metrics_count_what_is_in_flight(served: Served) -> None:

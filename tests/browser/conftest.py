@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+from tests.browser.windows import Windows
 from tests.browser.world import World
 
 expect.set_options(timeout=15_000)
@@ -54,17 +55,24 @@ class Site:
             self.elsewhere.append(request.url)
 
 
+@pytest.fixture(scope="session")
+def kept_windows(chromium: Any) -> Windows:
+    return Windows(chromium)
+
+
 @pytest.fixture
-def site(chromium: Any, live_server: Any) -> Iterator[Site]:
-    contexts: list[BrowserContext] = []
+def open_context(kept_windows: Windows) -> Iterator[Callable[..., BrowserContext]]:
+    """A window of its own for each call, until the end of the test."""
+    yield lambda **options: kept_windows.take(**{"viewport": {"width": 1280, "height": 900}} | options)
+    kept_windows.give_back()
 
-    def open_context(**options: Any) -> BrowserContext:
-        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options))
-        return contexts[-1]
 
+@pytest.fixture
+def site(
+    kept_windows: Windows, open_context: Callable[..., BrowserContext], live_server: Any
+) -> Iterator[Site]:
     opened = Site(live_server.url, World(), open_context)
     yield opened
-    for context in contexts:
-        context.close()
+    kept_windows.give_back()
     assert opened.console == []
     assert opened.elsewhere == []

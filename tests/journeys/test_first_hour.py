@@ -80,7 +80,9 @@ def test_owen_creates_an_endpoint_by_hand_and_sees_it_go_live_stop_restart_and_l
         restart.click()
     expect(owen.locator("#live")).to_contain_text("1 of 1 instance", timeout=LIVE_MS)
     say_yes(owen, "Delete", "Yes")
-    expect(owen.get_by_role("row", name="by hand")).to_have_count(0, timeout=LIVE_MS)
+    gone = owen.get_by_role("region", name="Recently deleted")
+    expect(gone.get_by_role("row", name="by hand")).to_be_visible(timeout=LIVE_MS)
+    expect(owen.get_by_role("row", name="by hand")).to_have_count(1, timeout=LIVE_MS)
 
 
 def test_an_instance_wider_than_any_node_is_warned_of_and_waits_with_the_true_reason(

@@ -144,6 +144,7 @@ def test_a_redirect_to_the_sign_in_page(studio: FakeStudio, run: Run) -> None:
     ("name", "value"), [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("HTTP_PROXY", "nonsense://proxy:1")]
 )
 def test_an_unusable_environment(run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("SNAPI_HOST_NAME", "https://studio.example.com")
     monkeypatch.setenv(name, value)
     assert_one_sentence(run(*LIST), 3, "The connection cannot be prepared")
 

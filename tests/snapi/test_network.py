@@ -92,7 +92,11 @@ def secure(certificate: Path, signed_in: Path, monkeypatch: pytest.MonkeyPatch) 
         yield studio
 
 
-def test_a_certificate_that_nobody_vouches_for(secure: fake.FakeStudio, run: Run) -> None:
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_certificate_that_nobody_vouches_for(
+    secure: fake.FakeStudio, run: Run, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("SNAPI_HOST_NAME", secure.url.replace("https", scheme))
     assert_one_sentence(run(*LIST), 3, "CERTIFICATE_VERIFY_FAILED")
     assert not secure.asked, "the key was not sent"
 

@@ -1,6 +1,6 @@
 """Rows that many tests begin with: made once by their services, then put in as they were.
 
-Only where the database is SQLite; on PostgreSQL they are made anew, as its sequences do not follow.
+On PostgreSQL only what a test begins with: there, to read a state costs as much as to make one.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from django.db import connection, transaction
 
 ASIDE = ("django_migrations", "django_content_type", "auth_permission", "django_session", "accounts_session")
 SIGNED_IN = "last_login"  # who has signed in before makes no difference to what is made
-Rows = dict[str, list[str]]  # table → each row as SQLite would write it
+Rows = dict[str, list[str]]  # table → each row as the database would write it
+QUOTED = {"sqlite": "quote({})", "postgresql": "quote_nullable({}::text)"}
 _columns: dict[str, list[str]] = {}
 _kept: dict[tuple[str, str], tuple[list[str], Any]] = {}
 
@@ -22,10 +23,14 @@ def put(name: str, make: Callable[[], Any]) -> Any:
 
     It is called once in each state of the database; where the same state is found again, the rows that it added
     or changed then are put in as they were. What was counted by their ids is forgotten: it was another test's.
+    A sequence of PostgreSQL never gives again what it gave for rows that are kept.
     """
-    if connection.vendor != "sqlite":
+    if not _is_anything_there():
+        before: Rows = {table: [] for table in _columns}
+    elif connection.vendor == "sqlite":
+        before = _rows()
+    else:
         return make()
-    before = _rows()
     state = (name, sha256(repr(before).encode()).hexdigest())
     if state not in _kept:
         returned = make()
@@ -39,14 +44,23 @@ def put(name: str, make: Callable[[], Any]) -> Any:
     return returned
 
 
-def _rows() -> Rows:
+def _is_anything_there() -> bool:
     if not _columns:
         _columns.update(_look_at_tables())
+    looks = " OR ".join(f'EXISTS (SELECT 1 FROM "{table}")' for table in _columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {looks}")
+        return bool(cursor.fetchone()[0])
+
+
+def _rows() -> Rows:
+    as_written = QUOTED[connection.vendor]
+    in_order = "ORDER BY rowid" if connection.vendor == "sqlite" else ""
     found = {}
     with connection.cursor() as cursor:
         for table, columns in _columns.items():
-            quoted = " || ',' || ".join(f"quote({column})" for column in columns)
-            cursor.execute(f'SELECT {quoted} FROM "{table}" ORDER BY rowid')
+            quoted = " || ',' || ".join(as_written.format(column) for column in columns)
+            cursor.execute(f'SELECT {quoted} FROM "{table}" {in_order}')
             found[table] = [row for (row,) in cursor.fetchall()]
     return found
 
@@ -62,12 +76,13 @@ def _look_at_tables() -> dict[str, list[str]]:
 
 
 def _changes(before: Rows, after: Rows) -> list[str]:
-    """A statement for each table; nothing that is kept may take rows away."""
+    """A statement for each table, on PostgreSQL all in one; nothing that is kept may take rows away."""
     changes = []
     for table, rows in after.items():
         assert len(rows) >= len(before[table]), f"rows of {table} are gone"
         old = set(before[table])
         new = ", ".join(f"({row})" for row in rows if row not in old)
         if new:
-            changes.append(f'INSERT OR REPLACE INTO "{table}" ({", ".join(_columns[table])}) VALUES {new}')
-    return changes
+            put = "INSERT OR REPLACE" if connection.vendor == "sqlite" else "INSERT"
+            changes.append(f'{put} INTO "{table}" ({", ".join(_columns[table])}) VALUES {new}')
+    return changes if connection.vendor == "sqlite" else ["; ".join(changes)]

@@ -1,9 +1,11 @@
-"""`make test`: computing, and beside it what mostly waits. `python -m tests.support.run`
+"""`make test`: parts that compute, and beside them what mostly waits. `python -m tests.support.run`
 
 The journeys start real processes and wait for them to converge, the browser tests wait for a browser, those of
-gateway and agent for what is slow, silent or dead. Meanwhile everything else computes: the services, rules and races
-of tests/db on PostgreSQL where there is one, then all on SQLite. The doors say the same on both, so they run once
-here; `make postgres` runs them there too. What the waiting parts printed comes last.
+gateway and agent for what is slow, silent or dead. Meanwhile the others compute: the services, rules and races of
+tests/db on PostgreSQL where there is one, the doors on SQLite, and all else there. The doors say the same on both, so
+they run once here; `make postgres` runs them there too. What ran beside the first part is printed last.
+
+Each part is one process: a machine of two cores is full, and workers of one part would each collect all of it.
 """
 
 import contextlib
@@ -14,31 +16,27 @@ import tempfile
 
 SHARED = "STUDIO_TEST_SHARED"  # as in tests.support.environment: imported here, that would make one run of all parts
 PYTEST = [sys.executable, "-m", "pytest"]
-# A file is one worker's: what its tests share is made once.
-TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ON_POSTGRES = [
-    sys.executable,
-    "-m",
-    "tests.support.postgres",
-    "--",
-    *PYTEST,
-    *TWO,
-    "-m",
-    "(db or postgres) and not alike",
-    "tests/db",
+    *(sys.executable, "-m", "tests.support.postgres", "--"),
+    *(*PYTEST, "-m", "(db or postgres) and not alike", "tests/db"),
 ]
-WAITED_FOR = (("tests/journeys",), ("tests/browser",), ("tests/gateway", "tests/agent"))
-WAITING = [[*PYTEST, "--durations", "12", *folders] for folders in WAITED_FOR]
-COMPUTING = [*PYTEST, *TWO, *(f"--ignore={folder}" for folders in WAITED_FOR for folder in folders)]
+BESIDE = (
+    ("tests/journeys",),
+    ("tests/browser",),
+    ("tests/gateway", "tests/agent"),
+    ("tests/doors", "tests/snapi"),
+)
+EVERYTHING_ELSE = [f"--ignore={folder}" for folders in BESIDE for folder in folders]
+PARTS_BESIDE = [[*PYTEST, "--durations", "12", *told] for told in (*BESIDE, EVERYTHING_ELSE)]
 
 
 def main() -> int:
     """The exit code: 0 only when every part passed."""
     with tempfile.TemporaryDirectory(prefix="studio-run-") as shared, contextlib.ExitStack() as stack:
         told = environment(shared)
-        waiting = [stack.enter_context(Beside(part, told)) for part in WAITING]
-        codes = [subprocess.run(part, env=told, check=False).returncode for part in (ON_POSTGRES, COMPUTING)]
-        codes += [part.ended() for part in waiting]
+        beside = [stack.enter_context(Beside(part, told)) for part in PARTS_BESIDE]
+        codes = [subprocess.run(ON_POSTGRES, env=told, check=False).returncode]
+        codes += [part.ended() for part in beside]
     return max(abs(code) for code in codes)
 
 
