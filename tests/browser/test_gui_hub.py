@@ -130,7 +130,7 @@ def test_back_and_escape_lead_to_what_was_typed(site, project, way):
     page.keyboard.press("Escape")
     open_hub(page)
     if way == "Back":
-        page.get_by_role("link", name="Back").click()
+        page.get_by_role("link", name="Back", exact=True).click()
     else:
         page.keyboard.press("Escape")
     expect_what_was_typed(page)
@@ -158,7 +158,7 @@ def test_base_models_say_why_they_cannot_be_chosen(site, project):
     expect(page.get_by_text("No model fits")).to_be_visible()
     page.get_by_role("link", name="Show all models").click()
     expect(page.get_by_text("4 models", exact=True)).to_be_visible()
-    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Back", exact=True).click()
     expect_what_was_typed(page)
 
 
