@@ -24,7 +24,7 @@ BESIDE = (
     ("tests/journeys",),
     ("tests/browser",),
     ("tests/gateway", "tests/agent"),
-    ("tests/doors", "tests/snapi"),
+    ("tests/doors",),
 )
 EVERYTHING_ELSE = [f"--ignore={folder}" for folders in BESIDE for folder in folders]
 PARTS_BESIDE = [[*PYTEST, "--durations", "12", *told] for told in (*BESIDE, EVERYTHING_ELSE)]
