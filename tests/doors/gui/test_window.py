@@ -61,9 +61,9 @@ def test_the_window_has_every_field_of_the_document(owen, world):
 def test_model_parameters_are_called_what_the_create_window_calls_them(owen, world):
     endpoint = world.live(rdus=4)
     text = owen.get("endpoint", endpoint).text
-    assert "Model parameters model parallel rdus 4" in text
+    assert "Model parameters model parallel rdus: 4" in text
     DeployOption.objects.update(params=[])
-    assert "Model parameters model_parallel_rdus 4" in owen.get("endpoint", endpoint).text, (
+    assert "Model parameters model_parallel_rdus: 4" in owen.get("endpoint", endpoint).text, (
         "the model has none now"
     )
 
