@@ -20,7 +20,7 @@ from studio.projects import selectors as projects
 from studio.projects.models import Project
 from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
 from studio.statements import WORD, statement
-from studio.tenants.rules import Actor, Facts, may
+from studio.tenants.rules import ALL_TENANTS, Actor, Facts, may
 
 WITH = ("project__tenant", "owner", "model_version__model__app", "runtime_version__runtime", "generation")
 
@@ -104,7 +104,7 @@ def _seen_by(actor: Actor) -> Q:
         shared = Q(
             project__tenant__in=list(actor.tenants), general_access__in=["tenant_viewer", "tenant_editor"]
         )
-        seen = seen | Q(owner=actor.id) | Q(general_access="all_viewer") | shared
+        seen = seen | Q(owner=actor.id) | Q(general_access=ALL_TENANTS) | shared
         seen |= shared_with(actor, Endpoint)
     return seen
 

@@ -15,7 +15,7 @@ from studio.hub.models import DeployOption, Generation, MLApp, Model, ModelVersi
 from studio.hub.rules import read_arch
 from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
 from studio.statements import WORD, bring_all, statement
-from studio.tenants.rules import Actor, Facts
+from studio.tenants.rules import ALL_TENANTS, Actor, Facts
 
 BASE_SENTENCE = "Base models do not support inference and cannot be deployed for endpoints."
 BASE_ADVICE = "It is recommended to use Base models for training and not inference."
@@ -40,7 +40,7 @@ def visible(actor: Actor) -> QuerySet[Model]:
         Q(tenant=None)
         | Q(owner=actor.id)
         | Q(tenant__in=administered)
-        | Q(general_access="all_viewer")
+        | Q(general_access=ALL_TENANTS)
         | shared
         | shared_with(actor, Model)
     ).order_by("name", "id")

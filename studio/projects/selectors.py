@@ -8,7 +8,7 @@ from studio.errors import NotFound
 from studio.projects.models import Project
 from studio.sharing.selectors import ASKED_BY, facts_of, shared_with
 from studio.statements import WORD, statement
-from studio.tenants.rules import Actor, Facts, Role
+from studio.tenants.rules import ALL_TENANTS, Actor, Facts, Role
 
 
 def facts(actor: Actor, project: Project) -> Facts:
@@ -26,7 +26,7 @@ def open_to(actor: Actor, prefix: str = "") -> Q:
     return (
         Q(**{f"{prefix}owner": actor.id})
         | Q(**{f"{prefix}tenant__in": administered})
-        | Q(**{f"{prefix}general_access": "all_viewer"})
+        | Q(**{f"{prefix}general_access": ALL_TENANTS})
         | shared
         | shared_with(actor, Project, prefix)
     )
@@ -34,7 +34,7 @@ def open_to(actor: Actor, prefix: str = "") -> Q:
 
 def visible(actor: Actor) -> QuerySet[Project]:
     """Projects of the active tenant, and those of others that are open to all or shared with the actor, by name."""
-    here = Q(tenant=actor.tenant) | Q(general_access="all_viewer") | shared_with(actor, Project)
+    here = Q(tenant=actor.tenant) | Q(general_access=ALL_TENANTS) | shared_with(actor, Project)
     return (
         Project.objects.filter(here, open_to(actor), deleted_at__isnull=True)
         .select_related("owner", "tenant")

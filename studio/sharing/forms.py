@@ -10,7 +10,7 @@ from django.http import QueryDict
 from studio import htmx
 from studio.projects.models import GENERAL_ACCESS
 from studio.sharing.rules import ROLES, TENANT, USER, Grant, Shares, Wish
-from studio.sharing.selectors import ALL_TENANTS
+from studio.tenants.rules import ALL_TENANTS
 
 NONE = "none"  # as a role: no access any more
 KINDS = [(USER, "User"), (TENANT, "Tenant")]

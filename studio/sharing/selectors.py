@@ -27,7 +27,7 @@ from studio.sharing.models import (
 from studio.sharing.rules import ROLES, TENANT, USER, Grant, Shares
 from studio.statements import filled, places
 from studio.tenants.models import Organization
-from studio.tenants.rules import Actor, Facts, Role, best_share, roles_of, share_of
+from studio.tenants.rules import ALL_TENANTS, Actor, Facts, Role, best_share, roles_of, share_of
 
 Shareable = Project | Endpoint | Model
 TABLES: dict[type[Shareable], tuple[Any, Any]] = {
@@ -35,7 +35,6 @@ TABLES: dict[type[Shareable], tuple[Any, Any]] = {
     Endpoint: (EndpointUserGrant, EndpointTenantGrant),
     Model: (ModelUserGrant, ModelTenantGrant),
 }
-ALL_TENANTS = "all_viewer"
 FEW = 500  # things that a query names one by one
 MEMO = "granted"
 LISTS = "lists"

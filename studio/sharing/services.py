@@ -23,9 +23,9 @@ from studio.projects import selectors as projects
 from studio.projects.models import GENERAL_ACCESS_VALUES, Project
 from studio.sharing import grantees, rules, selectors
 from studio.sharing.rules import USER, Grant, Shares, Wish
-from studio.sharing.selectors import ALL_TENANTS, TABLES, Shareable
+from studio.sharing.selectors import TABLES, Shareable
 from studio.tenants.models import Organization, Tenant
-from studio.tenants.rules import Actor, Facts, leading_role, require
+from studio.tenants.rules import ALL_TENANTS, Actor, Facts, leading_role, require
 from studio.tenants.services import ensure_organization
 from studio.unit import unit_of_work
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from studio.tenants.rules import ALL_TENANTS
+
 Deed = tuple[str, str]  # what kind of thing, and what was done to it, as the audit has them
 
 OF_CONSEQUENCE: frozenset[Deed] = frozenset(
@@ -40,7 +42,6 @@ OF_NO_CONSEQUENCE: frozenset[Deed] = frozenset(
     }
 )  # fmt: skip
 
-ALL_TENANTS = "all_viewer"
 SPREAD = 2  # milliseconds for each page that is told at once: the first are answered before the last one asks
 _ABOUT = re.compile(r"(?:https?://[^/]*)?/(endpoints|models)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 

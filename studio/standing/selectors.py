@@ -18,8 +18,9 @@ from studio.hub.models import Model
 from studio.projects.models import Project
 from studio.sharing.rules import TENANT, USER
 from studio.sharing.selectors import TABLES, Shareable
-from studio.standing.rules import ALL_TENANTS, Guests, Row, shares_named
+from studio.standing.rules import Guests, Row, shares_named
 from studio.tenants.models import Membership, Tenant, User
+from studio.tenants.rules import ALL_TENANTS
 
 MOST_ROWS = 500  # of one look
 FACTS = ("pk", "at", "verb", "thing_type", "thing_id", "tenant_id", "concerns")

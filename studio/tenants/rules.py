@@ -14,6 +14,8 @@ from uuid import UUID
 
 from studio.errors import Forbidden, NotFound, invalid_field
 
+ALL_TENANTS = "all_viewer"  # as *General access*
+
 
 class Role(StrEnum):
     ORG_ADMIN = "OrgAdmin"
@@ -180,7 +182,7 @@ def share_of(actor: Actor, tenant: UUID, *accesses: str) -> Role | None:
     """The best role that *General access* of a thing (and of its project) gives the actor."""
     given = set()
     for access in accesses:
-        if access == "all_viewer":
+        if access == ALL_TENANTS:
             given.add(Role.VIEWER)
         elif tenant in actor.tenants and access in ("tenant_viewer", "tenant_editor"):
             given.add(Role.EDITOR if access == "tenant_editor" else Role.VIEWER)
