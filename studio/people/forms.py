@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 
 from scheduler.quotas import Standing
-from studio.people.rules import MEMBER, TENANT_ADMIN, Person, is_changeable
+from studio.people.rules import MAKES_ADMINS, MEMBER, TENANT_ADMIN, Person, is_changeable
 from studio.tenants.models import Tenant
 from studio.tenants.rules import Actor
 
@@ -72,7 +72,7 @@ class RolesForm(forms.Form):
                 required=False,
                 initial=role,
                 disabled=closed,
-                help_text="Only an OrgAdmin can make or unmake a TenantAdmin." if closed else "",
+                help_text=MAKES_ADMINS if closed else "",
                 choices=[NONE, *offered],
                 widget=_select(),
             )

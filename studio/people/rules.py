@@ -9,6 +9,7 @@ from studio.tenants.rules import Actor
 
 MEMBER, TENANT_ADMIN = "member", "tenant_admin"
 ROLE_NAMES: Mapping[str, str] = {MEMBER: "member", TENANT_ADMIN: "TenantAdmin"}
+MAKES_ADMINS = "Only an OrgAdmin can make or unmake a TenantAdmin."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def check_roles(actor: Actor, before: Person, after: Person) -> None:
         if actor.tenants.get(tenant) != TENANT_ADMIN:
             raise Forbidden("You can change roles only in tenants that you administer.")
         if TENANT_ADMIN in (was, becomes):
-            raise Forbidden("Only an OrgAdmin can make or unmake a TenantAdmin.")
+            raise Forbidden(MAKES_ADMINS)
 
 
 def is_changeable(actor: Actor, tenant: UUID, role: str) -> bool:
