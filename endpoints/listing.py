@@ -120,9 +120,8 @@ def with_keys(found: Sequence[Endpoint]) -> list[Endpoint]:
     ids = [each.pk for each in found]
     by_id: dict[UUID, Any] = {row.pk: row for row in _told(ids)}
     rows = [by_id[pk] for pk in ids if pk in by_id]
-    keys: list[ApiKey] = newest_keys(
-        list(by_id)
-    )  # of rows that are here: one may have gone since it was found
+    # Of rows that are here: one may have gone since it was found
+    keys: list[ApiKey] = newest_keys(list(by_id))
     bring(rows, "project", _projects)
     bring(rows, "model_version", _versions)
     bring([*rows, *keys], "owner", _people)

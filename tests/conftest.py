@@ -138,7 +138,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
     from tests.support import emptying
 
-    emptying.only_what_was_written()
+    emptying.by_deleting()
     if not on_postgres():
         migrated.put(Path(connection.settings_dict["TEST"]["NAME"]))
 

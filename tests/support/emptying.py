@@ -10,7 +10,7 @@ from tests.support.audits import unguarded
 STAYS = {"django_migrations", "django_content_type", "auth_permission"}
 
 
-def only_what_was_written() -> None:
+def by_deleting() -> None:
     """From here on, for all tests."""
     TransactionTestCase._fixture_teardown = lambda self: _empty()
 
